@@ -1,0 +1,3 @@
+//! Counterpart: who in a revenue application is who in the CRM.
+
+pub mod service;
