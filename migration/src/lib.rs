@@ -1,0 +1,17 @@
+//! The schema's history, oldest first.
+//!
+//! The statements are SQL that SQLite and PostgreSQL share; the few words that differ are filled in by [`dialect`].
+
+mod dialect;
+mod m20261121_000001_initial;
+
+pub use sea_orm_migration::prelude::*;
+
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261121_000001_initial::Migration)]
+    }
+}

@@ -1,11 +1,10 @@
-//! What a service can answer instead of a result.
+//! What a service answers instead of a result. Which to use where:
 //!
-//! - [`Fault`]: an expected failure that the caller can do something about: a mistake in the input, or a state
-//!   that forbids it. GraphQL shows it as a `userErrors` entry, a CSV import as a failed row.
-//! - [`Error`]: everything that is not a `Fault`. [`Error::Invalid`] and its like speak to the client;
-//!   [`Error::Internal`] keeps its cause for the log, and the client only sees an id.
-//!
-//! A service that can be refused returns `Result<Result<T, Faults>, Error>` through [`Outcome`].
+//! - [`Error::Faults`]: expected failures that the caller can do something about: a mistake in the input, or a state
+//!   that forbids it. GraphQL shows them as `userErrors`, a CSV import as a failed row.
+//! - [`Error::BadRequest`], [`Error::LimitExceeded`]: the arguments of a query can't be used; speaks to a developer.
+//! - [`Error::Forbidden`], [`Error::Unauthenticated`]: who asks may not.
+//! - [`Error::Internal`]: a fault. Its cause is for the log; the client sees an id.
 
 use std::fmt;
 
@@ -73,11 +72,19 @@ pub type Faults = Vec<Fault>;
 
 impl Fault {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, path: Vec::new(), message: message.into() }
+        Self {
+            code,
+            path: Vec::new(),
+            message: message.into(),
+        }
     }
 
     pub fn at(code: ErrorCode, field: &'static str, message: impl Into<String>) -> Self {
-        Self { code, path: vec![Step::Name(field)], message: message.into() }
+        Self {
+            code,
+            path: vec![Step::Name(field)],
+            message: message.into(),
+        }
     }
 
     /// The same fault, seen from one level further out.
@@ -94,4 +101,83 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)
     }
+}
+
+/// Why a service did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{}", .0.iter().map(|fault| fault.message.as_str()).collect::<Vec<_>>().join(" "))]
+    Faults(Faults),
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("{0}")]
+    LimitExceeded(String),
+    #[error("Your role does not allow this: {0}")]
+    Forbidden(&'static str),
+    #[error("Sign in with `Authorization: Bearer TOKEN`; the token that came is missing, unknown, expired or revoked.")]
+    Unauthenticated,
+    #[error("{0}")]
+    Internal(#[from] Cause),
+}
+
+/// The cause of an internal error, for the log only.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    #[error(transparent)]
+    Database(#[from] sea_orm::DbErr),
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    #[error(transparent)]
+    Store(#[from] object_store::Error),
+    #[error(transparent)]
+    Json(#[from] serde_json::Error),
+    #[error("{0}")]
+    Other(String),
+}
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+macro_rules! internal {
+    ($($cause:ty),*) => {$(
+        impl From<$cause> for Error {
+            fn from(cause: $cause) -> Self {
+                Self::Internal(cause.into())
+            }
+        }
+    )*};
+}
+internal!(sea_orm::DbErr, std::io::Error, object_store::Error, serde_json::Error);
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        Self::Faults(vec![fault])
+    }
+}
+
+impl Error {
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::Internal(Cause::Other(message.into()))
+    }
+
+    /// The same failure, its faults seen from one level further out.
+    #[must_use]
+    pub fn under(self, steps: &[Step]) -> Self {
+        match self {
+            Self::Faults(faults) => {
+                Self::Faults(faults.into_iter().map(|fault| fault.under(steps.iter().cloned())).collect())
+            }
+            other => other,
+        }
+    }
+
+    /// Whether a unique index refused the write: somebody else was faster.
+    pub fn is_unique_violation(&self) -> bool {
+        matches!(self, Self::Internal(Cause::Database(e))
+            if matches!(e.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_))))
+    }
+}
+
+/// `Ok(())` when there are no faults, else all of them.
+pub fn none(faults: Faults) -> Result<()> {
+    if faults.is_empty() { Ok(()) } else { Err(Error::Faults(faults)) }
 }

@@ -1,0 +1,34 @@
+//! A CRM that users are matched with, and how.
+
+use sea_orm::entity::prelude::*;
+
+use crate::enums::*;
+use crate::ids::*;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "integration")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub organization_id: OrganizationId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: IntegrationId,
+    /// Unique among the integrations that are not deleted.
+    pub name: String,
+    pub kind: CrmKind,
+    pub auto_link_by_email: bool,
+    pub inbound_create: bool,
+    pub email_dedupe: EmailDedupe,
+    pub auto_remap_inactive: bool,
+    /// A cron expression in UTC.
+    pub sync_schedule: Option<String>,
+    pub mass_change_limit_percent: i32,
+    pub strip_invalid_suffix: bool,
+    /// The integration that users and teams follow in manage mode AUTO; one at most.
+    pub manages_users: bool,
+    pub created_at: DateTimeUtc,
+    pub updated_at: DateTimeUtc,
+    pub deleted_at: Option<DateTimeUtc>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,33 @@
+//! The rows of a mappings file, resolved, until the import carries them out in one step.
+
+use sea_orm::entity::prelude::*;
+
+use crate::enums::*;
+use crate::ids::*;
+
+#[sea_orm::model]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "mapping_stage")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub organization_id: OrganizationId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub import_job_id: ImportJobId,
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub line: i64,
+    pub operation: MappingOperation,
+    pub user_id: UserId,
+    /// None for a removal that names no target.
+    pub crm_user_id: Option<CrmUserId>,
+    pub alias_email: Option<Email>,
+    /// The cells as they stand in the file, as a JSON array.
+    pub cells: String,
+    #[sea_orm(
+        belongs_to,
+        from = "(organization_id, import_job_id)",
+        to = "(organization_id, id)"
+    )]
+    pub import_job: BelongsTo<super::import_job::Entity>,
+}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,179 @@
+//! The database: one writer and many readers on SQLite, a pool on PostgreSQL, and the count of what is asked of it.
+
+pub mod sql;
+
+use std::{
+    cell::Cell,
+    path::Path,
+    time::Duration,
+};
+
+use entity::OrganizationId;
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
+    SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx::sqlite::SqliteConnectOptions,
+};
+
+pub use sql::{Rows, Sql};
+
+use super::{
+    clock::{Clock, Time},
+    error::{Error, Result},
+};
+
+/// How many connections read at once.
+#[derive(Debug, Clone)]
+pub struct DbOptions {
+    /// `sqlite://path` or `postgres://…`.
+    pub url: String,
+    pub max_connections: u32,
+}
+
+/// The database that the process works on.
+#[derive(Clone, Debug)]
+pub struct Db {
+    writer: DatabaseConnection,
+    reader: DatabaseConnection,
+    clock: Clock,
+}
+
+tokio::task_local! {
+    static STATEMENTS: Cell<u64>;
+}
+
+/// Runs `work` and tells how many SQL statements it took.
+pub async fn counting<T>(work: impl Future<Output = T>) -> (T, u64) {
+    STATEMENTS
+        .scope(Cell::new(0), async {
+            let result = work.await;
+            (result, STATEMENTS.with(Cell::get))
+        })
+        .await
+}
+
+fn count(mut connection: DatabaseConnection) -> DatabaseConnection {
+    connection.set_metric_callback(|info| {
+        let _ = STATEMENTS.try_with(|count| count.set(count.get() + 1));
+        if info.failed {
+            tracing::debug!(statement = %info.statement.sql, "a statement failed");
+        }
+    });
+    connection
+}
+
+impl Db {
+    /// Connects; a SQLite file that is missing is created, its folder too.
+    pub async fn connect(options: &DbOptions, clock: Clock) -> Result<Self, DbErr> {
+        let mut writer = ConnectOptions::new(&options.url);
+        writer.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).connect_timeout(Duration::from_secs(10));
+        if options.url.starts_with("sqlite:") {
+            if let Some(folder) = sqlite_file(&options.url).and_then(Path::parent)
+                && !folder.as_os_str().is_empty()
+            {
+                std::fs::create_dir_all(folder)
+                    .map_err(|e| DbErr::Custom(format!("the folder {} can't be made: {e}", folder.display())))?;
+            }
+            let mut reader = writer.clone();
+            // A write waits for the one connection rather than for SQLite's lock.
+            writer.acquire_timeout(Duration::from_secs(120)).max_connections(1).map_sqlx_sqlite_opts(sqlite_options);
+            let writer = Database::connect(writer).await?;
+            reader.max_connections(options.max_connections).map_sqlx_sqlite_opts(|o| {
+                sqlite_options(o).pragma("query_only", "on")
+            });
+            let reader = Database::connect(reader).await?;
+            Ok(Self { writer: count(writer), reader: count(reader), clock })
+        } else {
+            writer.max_connections(options.max_connections);
+            let pool = count(Database::connect(writer).await?);
+            Ok(Self { writer: pool.clone(), reader: pool, clock })
+        }
+    }
+
+    pub fn backend(&self) -> DbBackend {
+        self.reader.get_database_backend()
+    }
+
+    /// For reading only.
+    pub fn reader(&self) -> &DatabaseConnection {
+        &self.reader
+    }
+
+    /// For migrations and the few writes that belong to no organisation.
+    pub fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
+    /// Opens a transaction that changes one organisation, under the lock on its row: what an organisation's
+    /// administrators, imports and syncs change, they change one after the other.
+    pub async fn write(&self, organization_id: OrganizationId) -> Result<Tx> {
+        let tx = self.begin().await?;
+        if tx.backend == DbBackend::Postgres {
+            let mut sql = Sql::new(tx.backend);
+            sql.push("SELECT 1 AS one FROM organization WHERE id = ").bind(organization_id).push(" FOR NO KEY UPDATE");
+            tx.txn.query_one_raw(sql.statement()).await?;
+        }
+        Ok(Tx { organization_id, ..tx })
+    }
+
+    /// Opens a transaction that makes an organisation, or that concerns none.
+    pub async fn begin(&self) -> Result<Tx> {
+        let options =
+            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+        let txn = self.writer.begin_with_options(options).await?;
+        // The time is taken under the lock, so that it rises from transaction to transaction.
+        let now = self.clock.now();
+        Ok(Tx {
+            txn,
+            backend: self.backend(),
+            organization_id: OrganizationId(uuid::Uuid::nil()),
+            now,
+            clock: self.clock.clone(),
+        })
+    }
+}
+
+/// Readers don't wait for the writer (WAL), what is acknowledged is on the disk, and keys are checked.
+fn sqlite_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
+    options
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .busy_timeout(Duration::from_secs(30))
+        .pragma("journal_mode", "WAL")
+        .pragma("synchronous", "FULL")
+        .pragma("temp_store", "MEMORY")
+}
+
+/// The file that a SQLite address names; `None` for one in memory.
+pub fn sqlite_file(url: &str) -> Option<&Path> {
+    let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
+    let path = path.split('?').next().unwrap_or(path);
+    (!path.is_empty() && path != ":memory:").then(|| Path::new(path))
+}
+
+/// A transaction that writes. One transaction has one time.
+pub struct Tx {
+    txn: DatabaseTransaction,
+    pub backend: DbBackend,
+    pub organization_id: OrganizationId,
+    pub now: Time,
+    pub clock: Clock,
+}
+
+impl Tx {
+    pub fn connection(&self) -> &DatabaseTransaction {
+        &self.txn
+    }
+
+    pub fn sql(&self) -> Sql {
+        Sql::new(self.backend)
+    }
+
+    /// Runs a statement; the number of rows that it changed.
+    pub async fn execute(&self, sql: Sql) -> Result<u64> {
+        Ok(self.txn.execute_raw(sql.statement()).await?.rows_affected())
+    }
+
+    pub async fn commit(self) -> Result<()> {
+        self.txn.commit().await.map_err(Error::from)
+    }
+}

@@ -1,0 +1,284 @@
+//! Statements that both databases take, put together from text and values.
+//!
+//! What differs between the two (lists of ids, a table made of values, a page for each of several parents) stands here and
+//! nowhere else.
+
+use std::fmt::Write;
+
+use chrono::SecondsFormat;
+use sea_orm::{
+    ActiveEnum, ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, Statement, Value, sea_query::ArrayType,
+};
+use serde_json::{Map, Value as Json};
+use uuid::Uuid;
+
+use crate::service::clock::Time;
+
+/// A statement that grows from left to right.
+#[derive(Debug, Clone)]
+pub struct Sql {
+    backend: DbBackend,
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    pub fn new(backend: DbBackend) -> Self {
+        Self { backend, text: String::new(), values: Vec::new() }
+    }
+
+    pub fn backend(&self) -> DbBackend {
+        self.backend
+    }
+
+    /// Adds text that stands in the program; never a value.
+    pub fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Adds a value as a parameter.
+    pub fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        let _ = write!(self.text, "${}", self.values.len());
+        self
+    }
+
+    /// Adds `column = value`.
+    pub fn equals(&mut self, column: &str, value: impl Into<Value>) -> &mut Self {
+        self.push(column).push(" = ").bind(value)
+    }
+
+    /// Adds a condition: the id in `column` is one of these.
+    pub fn any_id<T: Into<Uuid> + Copy>(&mut self, column: &str, ids: &[T]) -> &mut Self {
+        self.push(column);
+        let ids = ids.iter().map(|id| (*id).into());
+        if self.backend == DbBackend::Postgres {
+            let list = Value::Array(ArrayType::Uuid, Some(Box::new(ids.map(Value::from).collect())));
+            self.push(" = ANY(").bind(list).push(")")
+        } else {
+            let list = Json::from(ids.map(|id| id.simple().to_string()).collect::<Vec<_>>()).to_string();
+            self.push(" IN (SELECT unhex(value) FROM json_each(").bind(list).push("))")
+        }
+    }
+
+    /// Adds a condition: the text in `column` is one of these.
+    pub fn any_text<T: AsRef<str>>(&mut self, column: &str, texts: &[T]) -> &mut Self {
+        self.push(column);
+        if self.backend == DbBackend::Postgres {
+            let list = texts.iter().map(|text| Value::from(text.as_ref())).collect();
+            self.push(" = ANY(").bind(Value::Array(ArrayType::String, Some(Box::new(list)))).push(")")
+        } else {
+            let list = Json::from(texts.iter().map(AsRef::as_ref).collect::<Vec<&str>>()).to_string();
+            self.push(" IN (SELECT value FROM json_each(").bind(list).push("))")
+        }
+    }
+
+    /// Adds a condition: the name in `column` is one of these.
+    pub fn any_name<T: ActiveEnum<Value = String>>(&mut self, column: &str, names: &[T]) -> &mut Self {
+        let names: Vec<String> = names.iter().map(ActiveEnum::to_value).collect();
+        self.any_text(column, &names)
+    }
+
+    /// Adds a table of one column of ids, `(SELECT … AS name)`, to stand behind FROM.
+    pub fn ids<T: Into<Uuid> + Copy>(&mut self, name: &str, ids: &[T]) -> &mut Self {
+        let ids = ids.iter().map(|id| (*id).into());
+        if self.backend == DbBackend::Postgres {
+            let list = Value::Array(ArrayType::Uuid, Some(Box::new(ids.map(Value::from).collect())));
+            self.push("(SELECT unnest(").bind(list).push("::uuid[]) AS ").push(name).push(")")
+        } else {
+            let list = Json::from(ids.map(|id| id.simple().to_string()).collect::<Vec<_>>()).to_string();
+            self.push("(SELECT unhex(value) AS ").push(name).push(" FROM json_each(").bind(list).push("))")
+        }
+    }
+
+    /// Adds a table made of values, `(SELECT … )`, to stand behind FROM or INSERT INTO.
+    pub fn rows(&mut self, rows: Rows) -> &mut Self {
+        let columns = rows.columns;
+        let data = Json::from(rows.rows).to_string();
+        self.push("(SELECT ");
+        if self.backend == DbBackend::Postgres {
+            let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+            self.push(&names.join(", ")).push(" FROM json_to_recordset(").bind(data).push("::json) AS r (");
+            let typed: Vec<String> = columns.iter().map(|(name, kind)| format!("{name} {}", kind.postgres())).collect();
+            self.push(&typed.join(", ")).push("))")
+        } else {
+            let typed: Vec<String> = columns.iter().map(|(name, kind)| kind.sqlite(name)).collect();
+            self.push(&typed.join(", ")).push(" FROM json_each(").bind(data).push("))")
+        }
+    }
+
+    pub fn statement(self) -> Statement {
+        Statement::from_sql_and_values(self.backend, self.text, self.values)
+    }
+
+    /// All rows of the answer.
+    pub async fn all<M: FromQueryResult>(self, db: &impl ConnectionTrait) -> Result<Vec<M>, DbErr> {
+        let rows = db.query_all_raw(self.statement()).await?;
+        rows.iter().map(|row| M::from_query_result(row, "")).collect()
+    }
+
+    /// All rows of the answer, each read by `read`.
+    pub async fn map<T>(
+        self,
+        db: &impl ConnectionTrait,
+        read: impl Fn(&QueryResult) -> Result<T, DbErr>,
+    ) -> Result<Vec<T>, DbErr> {
+        db.query_all_raw(self.statement()).await?.iter().map(read).collect()
+    }
+
+    /// The first row of the answer.
+    pub async fn one<M: FromQueryResult>(self, db: &impl ConnectionTrait) -> Result<Option<M>, DbErr> {
+        db.query_one_raw(self.statement()).await?.map(|row| M::from_query_result(&row, "")).transpose()
+    }
+
+    /// The number that a statement with the one column `n` answers.
+    pub async fn number(self, db: &impl ConnectionTrait) -> Result<i64, DbErr> {
+        match db.query_one_raw(self.statement()).await? {
+            Some(row) => row.try_get("", "n"),
+            None => Ok(0),
+        }
+    }
+}
+
+/// The type of a column of [`Rows`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Uuid,
+    Text,
+    Bool,
+    Int,
+    Time,
+}
+
+impl Kind {
+    fn postgres(self) -> &'static str {
+        match self {
+            Self::Uuid => "uuid",
+            Self::Text => "text",
+            Self::Bool => "boolean",
+            Self::Int => "bigint",
+            Self::Time => "timestamptz",
+        }
+    }
+
+    fn sqlite(self, name: &str) -> String {
+        match self {
+            Self::Uuid => format!("unhex(value->>'{name}') AS {name}"),
+            _ => format!("value->>'{name}' AS {name}"),
+        }
+    }
+}
+
+/// A table of values that travels as one parameter, whatever the number of rows: chunks are set-based.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    columns: &'static [(&'static str, Kind)],
+    rows: Vec<Json>,
+}
+
+/// A cell of [`Rows`].
+pub trait Cell {
+    fn json(&self) -> Json;
+}
+
+impl Rows {
+    pub fn new(columns: &'static [(&'static str, Kind)]) -> Self {
+        Self { columns, rows: Vec::new() }
+    }
+
+    /// Adds a row: a cell for each column, in their order.
+    pub fn add(&mut self, cells: &[&dyn Cell]) {
+        debug_assert_eq!(cells.len(), self.columns.len(), "a cell for each column");
+        let row: Map<String, Json> =
+            self.columns.iter().zip(cells).map(|((name, _), cell)| ((*name).to_owned(), cell.json())).collect();
+        self.rows.push(Json::Object(row));
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// The names of the columns, for the list behind INSERT INTO or SELECT.
+    pub fn names(&self) -> String {
+        self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl Cell for Uuid {
+    fn json(&self) -> Json {
+        Json::from(self.simple().to_string())
+    }
+}
+
+impl Cell for String {
+    fn json(&self) -> Json {
+        Json::from(self.as_str())
+    }
+}
+
+impl Cell for &str {
+    fn json(&self) -> Json {
+        Json::from(*self)
+    }
+}
+
+impl Cell for bool {
+    fn json(&self) -> Json {
+        Json::from(*self)
+    }
+}
+
+impl Cell for i64 {
+    fn json(&self) -> Json {
+        Json::from(*self)
+    }
+}
+
+impl Cell for i32 {
+    fn json(&self) -> Json {
+        Json::from(*self)
+    }
+}
+
+impl Cell for Time {
+    /// In the one form that SQLite's text column and its driver use, so that text order is the order of time.
+    fn json(&self) -> Json {
+        Json::from(self.to_rfc3339_opts(SecondsFormat::AutoSi, false))
+    }
+}
+
+impl<T: Cell> Cell for Option<T> {
+    fn json(&self) -> Json {
+        self.as_ref().map_or(Json::Null, Cell::json)
+    }
+}
+
+macro_rules! cells {
+    (id: $($id:ident),*; text: $($text:ident),*; names: $($name:ident),*) => {
+        $(impl Cell for entity::$id {
+            fn json(&self) -> Json {
+                self.0.json()
+            }
+        })*
+        $(impl Cell for entity::$text {
+            fn json(&self) -> Json {
+                self.0.json()
+            }
+        })*
+        $(impl Cell for entity::$name {
+            fn json(&self) -> Json {
+                Json::from(self.as_str())
+            }
+        })*
+    };
+}
+cells! {
+    id: OrganizationId, UserId, TeamId, LicenseId, ConfigurationProfileId, IntegrationId, CrmUserId, MappingId, ImportJobId, SyncRunId;
+    text: Email, ExternalId;
+    names: UserRole, ObjectVisibility, UserStatus, MappingSource, MappingEndReason, LinkState, RowOutcome, MappingOperation
+}
