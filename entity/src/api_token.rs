@@ -20,11 +20,7 @@ pub struct Model {
     pub expires_at: Option<DateTimeUtc>,
     /// Written at most once a minute.
     pub last_used_at: Option<DateTimeUtc>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, user_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, user_id)", to = "(organization_id, id)")]
     pub user: BelongsTo<super::app_user::Entity>,
 }
 

@@ -30,17 +30,9 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     /// When the user was deleted; history still names it.
     pub deleted_at: Option<DateTimeUtc>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, team_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, team_id)", to = "(organization_id, id)")]
     pub team: BelongsTo<Option<super::team::Entity>>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, configuration_profile_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, configuration_profile_id)", to = "(organization_id, id)")]
     pub configuration_profile: BelongsTo<super::configuration_profile::Entity>,
 }
 

@@ -18,11 +18,7 @@ pub struct Model {
     pub name: String,
     /// The parent's external id; it may name a role that never came.
     pub parent_external_id: Option<String>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, integration_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, integration_id)", to = "(organization_id, id)")]
     pub integration: BelongsTo<super::integration::Entity>,
 }
 

@@ -26,11 +26,7 @@ pub struct Model {
     pub crm_created_at: Option<DateTimeUtc>,
     /// When a receipt last named it.
     pub last_seen_at: DateTimeUtc,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, integration_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, integration_id)", to = "(organization_id, id)")]
     pub integration: BelongsTo<super::integration::Entity>,
 }
 

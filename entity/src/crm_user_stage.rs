@@ -22,11 +22,7 @@ pub struct Model {
     pub team: Option<String>,
     pub is_active: bool,
     pub crm_created_at: Option<DateTimeUtc>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, sync_run_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, sync_run_id)", to = "(organization_id, id)")]
     pub sync_run: BelongsTo<super::sync_run::Entity>,
 }
 

@@ -50,17 +50,9 @@ pub struct Model {
     pub error_message: Option<String>,
     /// The linking that followed an import of CRM users.
     pub sync_run_id: Option<SyncRunId>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, integration_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, integration_id)", to = "(organization_id, id)")]
     pub integration: BelongsTo<Option<super::integration::Entity>>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, created_by)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, created_by)", to = "(organization_id, id)")]
     pub creator: BelongsTo<super::app_user::Entity>,
 }
 

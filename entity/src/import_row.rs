@@ -23,11 +23,7 @@ pub struct Model {
     pub errors: String,
     /// A JSON array of {field, before, after}.
     pub changes: String,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, import_job_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, import_job_id)", to = "(organization_id, id)")]
     pub import_job: BelongsTo<super::import_job::Entity>,
 }
 

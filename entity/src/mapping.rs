@@ -33,23 +33,11 @@ pub struct Model {
     pub ended_user_email: Option<Email>,
     /// The CRM user's email at that moment.
     pub ended_crm_email: Option<Email>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, integration_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, integration_id)", to = "(organization_id, id)")]
     pub integration: BelongsTo<super::integration::Entity>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, user_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, user_id)", to = "(organization_id, id)")]
     pub user: BelongsTo<super::app_user::Entity>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, crm_user_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, crm_user_id)", to = "(organization_id, id)")]
     pub crm_user: BelongsTo<super::crm_user::Entity>,
 }
 

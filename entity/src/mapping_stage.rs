@@ -22,11 +22,7 @@ pub struct Model {
     pub alias_email: Option<Email>,
     /// The cells as they stand in the file, as a JSON array.
     pub cells: String,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, import_job_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, import_job_id)", to = "(organization_id, id)")]
     pub import_job: BelongsTo<super::import_job::Entity>,
 }
 

@@ -27,11 +27,7 @@ pub struct Model {
     pub deactivated: i64,
     pub left_alone: i64,
     pub error: Option<String>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, integration_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, integration_id)", to = "(organization_id, id)")]
     pub integration: BelongsTo<super::integration::Entity>,
 }
 

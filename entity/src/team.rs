@@ -17,12 +17,7 @@ pub struct Model {
     pub name: String,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
-    #[sea_orm(
-        self_ref,
-        relation_enum = "Parent",
-        from = "(organization_id, parent_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(self_ref, relation_enum = "Parent", from = "(organization_id, parent_id)", to = "(organization_id, id)")]
     pub parent: BelongsTo<Option<Entity>>,
 }
 

@@ -14,17 +14,9 @@ pub struct Model {
     pub team_id: TeamId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub user_id: UserId,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, team_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, team_id)", to = "(organization_id, id)")]
     pub team: BelongsTo<super::team::Entity>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, user_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, user_id)", to = "(organization_id, id)")]
     pub user: BelongsTo<super::app_user::Entity>,
 }
 

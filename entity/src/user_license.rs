@@ -14,17 +14,9 @@ pub struct Model {
     pub user_id: UserId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub license_id: LicenseId,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, user_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, user_id)", to = "(organization_id, id)")]
     pub user: BelongsTo<super::app_user::Entity>,
-    #[sea_orm(
-        belongs_to,
-        from = "(organization_id, license_id)",
-        to = "(organization_id, id)"
-    )]
+    #[sea_orm(belongs_to, from = "(organization_id, license_id)", to = "(organization_id, id)")]
     pub license: BelongsTo<super::license::Entity>,
 }
 

@@ -72,19 +72,11 @@ pub type Faults = Vec<Fault>;
 
 impl Fault {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            path: Vec::new(),
-            message: message.into(),
-        }
+        Self { code, path: Vec::new(), message: message.into() }
     }
 
     pub fn at(code: ErrorCode, field: &'static str, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            path: vec![Step::Name(field)],
-            message: message.into(),
-        }
+        Self { code, path: vec![Step::Name(field)], message: message.into() }
     }
 
     /// The same fault, seen from one level further out.

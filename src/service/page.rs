@@ -78,11 +78,7 @@ impl<T> Default for Page<T> {
 
 impl<T> Page<T> {
     pub fn map<U>(self, f: impl FnMut(T) -> U) -> Page<U> {
-        Page {
-            rows: self.rows.into_iter().map(f).collect(),
-            has_next: self.has_next,
-            has_previous: self.has_previous,
-        }
+        Page { rows: self.rows.into_iter().map(f).collect(), has_next: self.has_next, has_previous: self.has_previous }
     }
 }
 
@@ -124,7 +120,12 @@ impl PageArgs {
                 })
                 .transpose()
         };
-        Ok(PageRequest { size, backward, after: cursor("after", &self.after)?, before: cursor("before", &self.before)? })
+        Ok(PageRequest {
+            size,
+            backward,
+            after: cursor("after", &self.after)?,
+            before: cursor("before", &self.before)?,
+        })
     }
 }
 
@@ -260,7 +261,9 @@ impl PageRequest {
             sql.push(") AS x");
         } else {
             // SQLite has no LATERAL; a list of keys that depends on the row outside does the same.
-            sql.push("CROSS JOIN ").push(table).push(" AS x ON (x.organization_id, x.id) IN (SELECT x.organization_id, x.id ");
+            sql.push("CROSS JOIN ")
+                .push(table)
+                .push(" AS x ON (x.organization_id, x.id) IN (SELECT x.organization_id, x.id ");
             from(&mut sql);
             self.restrict(&mut sql, order);
             sql.push(")");

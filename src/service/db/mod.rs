@@ -2,11 +2,7 @@
 
 pub mod sql;
 
-use std::{
-    cell::Cell,
-    path::Path,
-    time::Duration,
-};
+use std::{cell::Cell, path::Path, time::Duration};
 
 use entity::OrganizationId;
 use sea_orm::{
@@ -77,9 +73,9 @@ impl Db {
             // A write waits for the one connection rather than for SQLite's lock.
             writer.acquire_timeout(Duration::from_secs(120)).max_connections(1).map_sqlx_sqlite_opts(sqlite_options);
             let writer = Database::connect(writer).await?;
-            reader.max_connections(options.max_connections).map_sqlx_sqlite_opts(|o| {
-                sqlite_options(o).pragma("query_only", "on")
-            });
+            reader
+                .max_connections(options.max_connections)
+                .map_sqlx_sqlite_opts(|o| sqlite_options(o).pragma("query_only", "on"));
             let reader = Database::connect(reader).await?;
             Ok(Self { writer: count(writer), reader: count(reader), clock })
         } else {
@@ -117,8 +113,10 @@ impl Db {
 
     /// Opens a transaction that makes an organisation, or that concerns none.
     pub async fn begin(&self) -> Result<Tx> {
-        let options =
-            TransactionOptions { sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate), ..Default::default() };
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
         let txn = self.writer.begin_with_options(options).await?;
         // The time is taken under the lock, so that it rises from transaction to transaction.
         let now = self.clock.now();

@@ -58,15 +58,13 @@ pub fn parse(text: &str) -> Result<String, EmailProblem> {
         return Err(EmailProblem::with_hint(format_args!("{} {what}.", shown(text)), hint));
     }
     if text.contains(['<', '>']) {
-        let inside =
-            text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(inside, _)| inside);
+        let inside = text.split_once('<').and_then(|(_, rest)| rest.split_once('>')).map(|(inside, _)| inside);
         let hint = inside.and_then(|inside| parse(inside).ok());
         let message = format!("{} is more than an address; write the address alone.", shown(text));
         return Err(EmailProblem::with_hint(message, hint));
     }
     let address = normalize(text);
-    check(&address)
-        .map_err(|why| EmailProblem::new(format!("{} is not an email address: {why}.", shown(text))))?;
+    check(&address).map_err(|why| EmailProblem::new(format!("{} is not an email address: {why}.", shown(text))))?;
     Ok(address)
 }
 
@@ -98,13 +96,11 @@ fn check(address: &str) -> Result<(), String> {
     if domain.starts_with('[') {
         return Err("a domain name is needed after the @, not an IP address".into());
     }
-    let allowed =
-        |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || !(c.is_ascii() || c.is_control());
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || !(c.is_ascii() || c.is_control());
     if let Some(c) = domain.chars().find(|c| !allowed(*c)) {
         return Err(format!("{c:?} can't stand in a domain name"));
     }
-    let ascii: String =
-        address.chars().map(|c| if c.is_ascii() || c.is_control() { c } else { 'a' }).collect();
+    let ascii: String = address.chars().map(|c| if c.is_ascii() || c.is_control() { c } else { 'a' }).collect();
     let options = Options::default().with_required_tld().without_domain_literal().without_display_text();
     EmailAddress::parse_with_options(&ascii, options).map_err(|error| grammar(&error, local))?;
     match domain.rsplit('.').next() {

@@ -100,9 +100,8 @@ fn with_checksum(text: &str) -> Result<String, ExternalIdProblem> {
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 
 fn checksum(base: &str) -> String {
-    let bits = |group: &[u8]| {
-        group.iter().enumerate().map(|(i, b)| usize::from(b.is_ascii_uppercase()) << i).sum::<usize>()
-    };
+    let bits =
+        |group: &[u8]| group.iter().enumerate().map(|(i, b)| usize::from(b.is_ascii_uppercase()) << i).sum::<usize>();
     base.as_bytes().chunks(5).filter_map(|group| ALPHABET.get(bits(group))).map(|b| char::from(*b)).collect()
 }
 

@@ -92,8 +92,7 @@ mod tests {
 
         let paths = [vec!["a;b", r"c\"], vec![r"\;:", r"d\\;"], vec!["e"]];
         let cell = join(&paths.iter().map(|names| team_path::format(names)).collect::<Vec<_>>());
-        let read: Vec<Vec<String>> =
-            split(&cell).iter().map(|path| team_path::parse(path).unwrap()).collect();
+        let read: Vec<Vec<String>> = split(&cell).iter().map(|path| team_path::parse(path).unwrap()).collect();
         assert_eq!(read, paths);
     }
 }

@@ -69,9 +69,7 @@ pub fn check_name(name: &str) -> Result<String, String> {
         return Err(format!("The team name {name:?} has white space before or after it; take it away."));
     }
     if name.chars().any(char::is_control) {
-        return Err(format!(
-            "The team name {name:?} holds a control character, such as a tab or a line break."
-        ));
+        return Err(format!("The team name {name:?} holds a control character, such as a tab or a line break."));
     }
     let name: String = name.nfc().collect();
     match name.chars().count() {
@@ -122,8 +120,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for names in [vec!["a"], vec!["a:b", r"\", "c"], vec![r"a\:b", "::", r"\\"], vec!["x;y", "z, \"q\""]]
-        {
+        for names in [vec!["a"], vec!["a:b", r"\", "c"], vec![r"a\:b", "::", r"\\"], vec!["x;y", "z, \"q\""]] {
             let path = format(&names);
             assert_eq!(parse(&path), Ok(names.iter().map(ToString::to_string).collect()), "{path}");
         }

@@ -1,0 +1,3 @@
+//! API tokens: made, listed and revoked. Signing in with one is `session`'s.
+
+pub mod query;

@@ -1,0 +1,1 @@
+//! Reading: see `graphql` for who asks.
