@@ -9,8 +9,10 @@ import { element } from "./dom";
 import "./graphiql.css";
 import { startSession } from "./session";
 
-const DEFAULT_QUERY = `# The team hierarchy: each team's members, and whom each is mapped to in the CRM.
-# Run it with Ctrl-Enter. Hover a name, or open the documentation on the left, to read what it is.
+const DEFAULT_QUERY = `# The teams, their members, and whom
+# each member is mapped to in the CRM.
+# Ctrl-Enter runs it. Hover a name to
+# read what it is.
 query TeamTree {
   teams(first: 5, filter: { rootsOnly: true }) {
     nodes {

@@ -126,7 +126,7 @@ function showProgress(job: Job): void {
 
 function showResult(job: Job, apply: () => void): void {
   const planned = job.status === "PLANNED";
-  const title = planned ? "Checked; nothing has been changed" : sentenceCase(job.status);
+  const title = planned ? "checked, nothing changed. Applying it would give:" : sentenceCase(job.status);
   const children: Node[] = [create("h3", {}, job.fileName ? `${job.fileName}: ${title}` : title)];
   if (job.error) children.push(create("p", { class: "message error" }, job.error.message));
   children.push(

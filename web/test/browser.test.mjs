@@ -1,6 +1,6 @@
 // The pages as a person meets them: the built server, started on an empty folder with the demonstration organisation,
 // and a real Chromium. Needs the server to be built (COUNTERPART_BIN, else ../target/debug/counterpart) and
-// Chromium (COUNTERPART_CHROMIUM, else wherever the system keeps it).
+// Chromium (COUNTERPART_CHROMIUM, else the one on the PATH).
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +8,7 @@ import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -17,10 +17,7 @@ import { chromium } from "playwright-core";
 const PATIENCE = 30_000;
 const CHROMIUM = [
   process.env.COUNTERPART_CHROMIUM,
-  "/usr/bin/chromium",
-  "/usr/bin/chromium-browser",
-  "/usr/bin/google-chrome",
-  "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+  ...(process.env.PATH ?? "").split(delimiter).flatMap((folder) => ["chromium", "chromium-browser", "google-chrome"].map((name) => join(folder, name))),
 ].find((path) => path && existsSync(path));
 
 let folder;

@@ -1,0 +1,66 @@
+# What a person runs here. Each target first sees to its tools (script/need), so that a fresh machine needs only Rust.
+
+# Where rustup puts cargo, for shells that have not read its profile yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# Looked up when a recipe runs, since script/need may just have installed it.
+POSTGRES_BIN = $(shell ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+BINARY = $(abspath $(or $(CARGO_TARGET_DIR),target)/debug/counterpart)
+WEB_SOURCES := $(shell find web/src web/static -type f) web/build.mjs web/tsconfig.json
+
+.PHONY: help run test test-web test-rust test-browser test-build web bench lint schema need-node
+# Everything here uses all processors by itself; two at once would only be in each other's way.
+.NOTPARALLEL:
+
+help: ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r name what; do printf 'make %-13s %s\n' "$$name" "$$what"; done
+
+run: ## Build the pages and the server, and serve the demonstration (http://127.0.0.1:8000)
+	@script/need rust cc
+	@{ script/need node && $(MAKE) --no-print-directory web; } || echo "Going on without the pages: the API at /graphql is all there." >&2
+	cargo run -- serve --demo
+
+test: test-web test-rust test-browser ## Run every test: the pages' types, Rust on SQLite and PostgreSQL, the pages in a browser
+
+test-web: web
+	cd web && npm run --silent check
+
+test-rust: test-build
+	@script/need postgres
+	PATH="$$PATH:$(POSTGRES_BIN)" COUNTERPART_TEST_REQUIRE_POSTGRES=1 cargo test --workspace --no-fail-fast
+
+test-browser: test-build
+	@script/need chromium
+	cd web && COUNTERPART_BIN="$(BINARY)" npm run --silent test
+
+# The server that the browser meets is the one that `cargo test` builds: `cargo build` would build much of it again,
+# without the features that the tests' own dependencies switch on.
+test-build: web
+	@script/need rust cc
+	cargo test --workspace --no-run
+
+web: web/dist/index.html ## Build the pages into web/dist, which the server embeds
+
+web/dist/index.html: web/node_modules/.installed $(WEB_SOURCES)
+	cd web && npm run --silent build
+
+web/node_modules/.installed: web/package.json web/package-lock.json web/.npmrc | need-node
+	cd web && npm ci
+	@touch $@
+
+need-node:
+	@script/need node
+
+bench: ## Measure, in a release build
+	@script/need rust cc
+	cargo run --release --example bench
+
+lint: web/node_modules/.installed ## Check formatting, lints and the pages' types
+	@script/need rust cc
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cd web && npm run --silent check
+
+schema: ## Write schema.graphql anew from the code
+	@script/need rust cc
+	@cargo run -q -- schema > schema.graphql.new && mv schema.graphql.new schema.graphql || { rm -f schema.graphql.new; exit 1; }
