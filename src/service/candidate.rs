@@ -1,0 +1,3 @@
+pub fn names_differ(a: &str, b: &str) -> bool {
+    a != b
+}
