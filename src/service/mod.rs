@@ -5,6 +5,7 @@ pub mod candidate;
 pub mod catalogue;
 pub mod clock;
 pub mod crm_user;
+pub mod csv;
 pub mod db;
 pub mod error;
 pub mod import;
