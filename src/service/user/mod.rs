@@ -1,6 +1,7 @@
 //! Users: who they are, where they stand in the hierarchy, what they may do.
 
 pub mod query;
+pub mod standing;
 
 use entity::UserId;
 
