@@ -8,11 +8,7 @@ use csv_core::{ReadRecordResult, ReaderBuilder, Terminator};
 /// is, where it starts with `=`, `+`, `-`, `@`, tab or carriage return; and where it starts with `'`s followed by one
 /// of these, so that [`unguard`] gives exactly the cell back (csv.md "The log").
 pub fn guard(cell: &str) -> Cow<'_, str> {
-    if runs(cell.trim_start_matches('\'')) {
-        Cow::Owned(format!("'{cell}"))
-    } else {
-        Cow::Borrowed(cell)
-    }
+    if runs(cell.trim_start_matches('\'')) { Cow::Owned(format!("'{cell}")) } else { Cow::Borrowed(cell) }
 }
 
 /// The cell without the `'` of [`guard`]; every other cell as it is, one such as `'tis` too.
@@ -38,14 +34,8 @@ pub(super) struct CellParser {
 impl CellParser {
     pub(super) fn new() -> Self {
         // Records come without their line ends, so a carriage return in one is part of a cell.
-        let core = ReaderBuilder::new()
-            .terminator(Terminator::Any(b'\n'))
-            .build();
-        let mut parser = Self {
-            core,
-            output: Vec::new(),
-            ends: Vec::new(),
-        };
+        let core = ReaderBuilder::new().terminator(Terminator::Any(b'\n')).build();
+        let mut parser = Self { core, output: Vec::new(), ends: Vec::new() };
         parser.prime();
         parser
     }
@@ -59,9 +49,7 @@ impl CellParser {
         let commas = record.iter().filter(|byte| **byte == b',').count();
         self.output.resize(record.len() + 1, 0);
         self.ends.resize(commas + 3, 0);
-        let (_, _, written, ended) =
-            self.core
-                .read_record(record, &mut self.output, &mut self.ends);
+        let (_, _, written, ended) = self.core.read_record(record, &mut self.output, &mut self.ends);
         let (output, ends) = (&mut self.output[written..], &mut self.ends[ended..]);
         let (result, _, _, last) = self.core.read_record(&[], output, ends);
         debug_assert_eq!(result, ReadRecordResult::Record, "the record is whole");

@@ -81,15 +81,7 @@ pub(super) fn resolve(
             must_be_empty.extend(place.take().filter(|_| mode == HeaderMode::Exact));
         }
     }
-    Ok(Resolved {
-        layout: Layout {
-            kind,
-            header,
-            places,
-            rows,
-        },
-        must_be_empty,
-    })
+    Ok(Resolved { layout: Layout { kind, header, places, rows }, must_be_empty })
 }
 
 /// The most names that a message lists of one sort of problem.
@@ -107,10 +99,7 @@ struct Found {
 
 impl Found {
     fn look(table: &Table, mode: HeaderMode, header: &[String]) -> Self {
-        let mut found = Self {
-            places: vec![None; table.columns.len()],
-            ..Self::default()
-        };
+        let mut found = Self { places: vec![None; table.columns.len()], ..Self::default() };
         for (at, name) in header.iter().enumerate() {
             let same = |known: &str| match mode {
                 HeaderMode::Exact => known == name,
@@ -140,30 +129,14 @@ impl Found {
             }
         };
         let named = |at: &usize| format!("{} (column {})", shown(&header[*at]), at + 1);
-        add(
-            "Missing",
-            missing
-                .iter()
-                .map(|column| shown(table.columns[*column].name))
-                .collect(),
-        );
+        add("Missing", missing.iter().map(|column| shown(table.columns[*column].name)).collect());
         // Only what is listed is compared: a damaged header can have a million columns.
         let unknown = self.unknown.iter().enumerate().map(|(i, at)| {
-            let nearest = if i < LISTED {
-                self.nearest(table, &header[*at])
-            } else {
-                None
-            };
-            nearest.map_or_else(
-                || named(at),
-                |nearest| format!("{}, nearest to {}", named(at), shown(nearest)),
-            )
+            let nearest = if i < LISTED { self.nearest(table, &header[*at]) } else { None };
+            nearest.map_or_else(|| named(at), |nearest| format!("{}, nearest to {}", named(at), shown(nearest)))
         });
         add("Unknown", unknown.collect());
-        add(
-            "There more than once",
-            self.doubled.iter().map(named).collect(),
-        );
+        add("There more than once", self.doubled.iter().map(named).collect());
         if mode == HeaderMode::Exact {
             let misplaced = self.misplaced(table, header);
             add("Out of place", misplaced);
@@ -181,10 +154,7 @@ impl Found {
             Presence::Optional => false,
             Presence::WrittenOnly => mode == HeaderMode::Exact && any_written_only,
         };
-        (0..table.columns.len())
-            .filter(needed)
-            .filter(|column| !there(*column))
-            .collect()
+        (0..table.columns.len()).filter(needed).filter(|column| !there(*column)).collect()
     }
 
     /// The expected name that an unknown one is most like, among those that the file does not have; where it has all,
@@ -193,62 +163,39 @@ impl Found {
         let unknown = unknown.trim().to_lowercase();
         let likeness = |name: &str| {
             let name = name.to_lowercase();
-            strsim::jaro_winkler(&name, &unknown)
-                .max(strsim::normalized_damerau_levenshtein(&name, &unknown))
+            strsim::jaro_winkler(&name, &unknown).max(strsim::normalized_damerau_levenshtein(&name, &unknown))
         };
         let best = |columns: &mut dyn Iterator<Item = usize>| {
             columns
-                .map(|column| {
-                    (
-                        likeness(table.columns[column].name),
-                        table.columns[column].name,
-                    )
-                })
+                .map(|column| (likeness(table.columns[column].name), table.columns[column].name))
                 .max_by(|a, b| a.0.total_cmp(&b.0))
         };
-        let free =
-            best(&mut (0..table.columns.len()).filter(|column| self.places[*column].is_none()));
+        let free = best(&mut (0..table.columns.len()).filter(|column| self.places[*column].is_none()));
         let any = best(&mut (0..table.columns.len())).filter(|(likeness, _)| *likeness >= 0.75);
-        free.filter(|(likeness, _)| *likeness > 0.4)
-            .or(any)
-            .map(|(_, name)| name)
+        free.filter(|(likeness, _)| *likeness > 0.4).or(any).map(|(_, name)| name)
     }
 
     /// The columns that would have to move for the rest to stand in the template's order, and `_` columns before
     /// known ones.
     fn misplaced(&self, table: &Table, header: &[String]) -> Vec<String> {
-        let mut order: Vec<(usize, usize)> = self
-            .places
-            .iter()
-            .enumerate()
-            .filter_map(|(column, at)| at.map(|at| (at, column)))
-            .collect();
+        let mut order: Vec<(usize, usize)> =
+            self.places.iter().enumerate().filter_map(|(column, at)| at.map(|at| (at, column))).collect();
         order.sort_unstable();
         let stays = longest_rising(&order.iter().map(|(_, column)| *column).collect::<Vec<_>>());
         let mut names: Vec<String> = Vec::new();
         for (i, (at, column)) in order.iter().enumerate() {
             if !stays.contains(&i) {
-                let before = (0..*column)
-                    .rev()
-                    .find(|before| self.places[*before].is_some());
+                let before = (0..*column).rev().find(|before| self.places[*before].is_some());
                 let belongs = match before {
                     Some(before) => format!("after {}", shown(table.columns[before].name)),
                     None => "first".into(),
                 };
-                names.push(format!(
-                    "{} (column {}), which belongs {belongs}",
-                    shown(&header[*at]),
-                    at + 1
-                ));
+                names.push(format!("{} (column {}), which belongs {belongs}", shown(&header[*at]), at + 1));
             }
         }
         let last = order.last().map_or(0, |(at, _)| *at);
         for at in self.ignored.iter().filter(|at| **at < last) {
-            names.push(format!(
-                "{} (column {}), which may only follow the known columns",
-                shown(&header[*at]),
-                at + 1
-            ));
+            names.push(format!("{} (column {}), which may only follow the known columns", shown(&header[*at]), at + 1));
         }
         names
     }
@@ -258,13 +205,8 @@ impl Found {
 fn longest_rising(values: &[usize]) -> Vec<usize> {
     let mut best: Vec<Vec<usize>> = Vec::with_capacity(values.len());
     for (i, value) in values.iter().enumerate() {
-        let before = best
-            .iter()
-            .filter(|run| run.last().is_some_and(|last| values[*last] < *value));
-        let mut run = before
-            .max_by_key(|run| run.len())
-            .cloned()
-            .unwrap_or_default();
+        let before = best.iter().filter(|run| run.last().is_some_and(|last| values[*last] < *value));
+        let mut run = before.max_by_key(|run| run.len()).cloned().unwrap_or_default();
         run.push(i);
         best.push(run);
     }
@@ -276,10 +218,7 @@ fn mismatch(table: &Table, mode: HeaderMode, header: &[String], problems: &[Stri
     if header.iter().all(|name| name.trim().is_empty()) {
         message.push_str(" Line 1 is blank; the header must be the first line.");
     } else if let Some(separator) = other_separator(table, header) {
-        let _ = write!(
-            message,
-            " The columns are separated by {separator}; they must be by commas."
-        );
+        let _ = write!(message, " The columns are separated by {separator}; they must be by commas.");
     }
     for problem in problems {
         message.push(' ');
@@ -300,25 +239,16 @@ fn mismatch(table: &Table, mode: HeaderMode, header: &[String], problems: &[Stri
         let _ = write!(message, " ({} may be left out)", optional.join(" and "));
     }
     message.push('.');
-    FileFault {
-        code: ErrorCode::HeaderMismatch,
-        message,
-    }
+    FileFault { code: ErrorCode::HeaderMismatch, message }
 }
 
 /// What separates the columns instead of commas, where it is plain.
 fn other_separator(table: &Table, header: &[String]) -> Option<&'static str> {
     let [line] = header else { return None };
-    [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")]
-        .into_iter()
-        .find_map(|(separator, name)| {
-            let known = |cell: &str| {
-                table
-                    .names()
-                    .any(|name| name.eq_ignore_ascii_case(cell.trim_matches(['"', ' '])))
-            };
-            (line.split(separator).filter(|cell| known(cell)).count() >= 2).then_some(name)
-        })
+    [(';', "semicolons"), ('\t', "tabs"), ('|', "vertical bars")].into_iter().find_map(|(separator, name)| {
+        let known = |cell: &str| table.names().any(|name| name.eq_ignore_ascii_case(cell.trim_matches(['"', ' '])));
+        (line.split(separator).filter(|cell| known(cell)).count() >= 2).then_some(name)
+    })
 }
 
 fn listed(names: &[String]) -> String {

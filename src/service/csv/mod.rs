@@ -42,9 +42,7 @@ pub const MAX_RECORD_BYTES: usize = 2 * 1024 * 1024;
 pub const SHOWN_OF_LONG_RECORD: usize = 4 * 1024;
 
 /// A place between two rows of a file, from which reading can go on.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Position {
     /// Bytes from the start of the file, its byte-order mark included.
     pub offset: u64,
@@ -74,19 +72,11 @@ pub struct RowFault {
 impl RowFault {
     /// A fault of the row as a whole.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            column: None,
-            message: message.into(),
-        }
+        Self { code, column: None, message: message.into() }
     }
 
     /// A fault of one cell.
     pub fn at(code: ErrorCode, column: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            column: Some(column.into()),
-            message: message.into(),
-        }
+        Self { code, column: Some(column.into()), message: message.into() }
     }
 }

@@ -78,11 +78,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
                 complete
             };
             if complete {
-                return Ok(Some(row(
-                    self.layout,
-                    &mut self.parser,
-                    self.splitter.record(),
-                )));
+                return Ok(Some(row(self.layout, &mut self.parser, self.splitter.record())));
             }
         }
     }
@@ -98,11 +94,7 @@ impl<R: Read + Seek> Iterator for Reader<'_, R> {
 
 fn row(layout: &Layout, parser: &mut CellParser, record: Record<'_>) -> Row {
     let table = layout.kind().table();
-    let raw = parser.parse(if record.is_cut() {
-        beginning(record.bytes)
-    } else {
-        record.bytes
-    });
+    let raw = parser.parse(if record.is_cut() { beginning(record.bytes) } else { record.bytes });
     let mut row = Row {
         line: record.start.line,
         offset: record.start.offset,
@@ -156,11 +148,7 @@ fn read_cells(layout: &Layout, row: &mut Row) {
             row.faults.push(RowFault::at(
                 ErrorCode::Invalid,
                 described.name,
-                format!(
-                    "{} holds {} bytes; {MAX_CELL_BYTES} are the most.",
-                    described.name,
-                    cell.len()
-                ),
+                format!("{} holds {} bytes; {MAX_CELL_BYTES} are the most.", described.name, cell.len()),
             ));
         }
         let trimmed = cell.trim();
@@ -168,10 +156,7 @@ fn read_cells(layout: &Layout, row: &mut Row) {
             row.faults.push(RowFault::at(
                 ErrorCode::SurroundingSpaces,
                 described.name,
-                format!(
-                    "{} has white space before or after its value; take it away.",
-                    described.name
-                ),
+                format!("{} has white space before or after its value; take it away.", described.name),
             ));
         }
         row.cells[column] = Some(trimmed.to_owned());

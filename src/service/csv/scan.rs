@@ -40,12 +40,7 @@ pub struct Scanned {
 ///
 /// # Errors
 /// The outer one is the reading's.
-pub fn scan(
-    file: impl Read,
-    kind: Kind,
-    mode: HeaderMode,
-    limits: Limits,
-) -> io::Result<Result<Scanned, FileFault>> {
+pub fn scan(file: impl Read, kind: Kind, mode: HeaderMode, limits: Limits) -> io::Result<Result<Scanned, FileFault>> {
     let mut scan = Scan::new(kind, mode);
     let outcome = scan.read(file, limits)?;
     Ok(outcome.and_then(|()| scan.conclude()))
@@ -88,10 +83,7 @@ impl Scan {
         if buffer[..filled].starts_with(BOM) {
             buffer.copy_within(BOM.len()..filled, 0);
             filled -= BOM.len();
-            self.splitter = Splitter::new(Position {
-                offset: BOM.len() as u64,
-                line: 1,
-            });
+            self.splitter = Splitter::new(Position { offset: BOM.len() as u64, line: 1 });
         }
         loop {
             if self.bytes > limits.max_bytes {
@@ -112,11 +104,7 @@ impl Scan {
                 return Ok(Err(detect::by_nul(&head, line)));
             }
             if bad {
-                return Ok(Err(detect::by_bad_bytes(
-                    &head,
-                    &buffer[valid..filled],
-                    line,
-                )));
+                return Ok(Err(detect::by_bad_bytes(&head, &buffer[valid..filled], line)));
             }
             if at_end {
                 return Ok(self.end());
@@ -175,25 +163,15 @@ impl Scan {
     }
 
     fn conclude(self) -> Result<Scanned, FileFault> {
-        let empty = |message: &str| FileFault {
-            code: ErrorCode::EmptyFile,
-            message: message.into(),
-        };
-        let layout = self
-            .header
-            .ok_or_else(|| empty("The file is empty: it has not even a header row."))??
-            .layout;
+        let empty = |message: &str| FileFault { code: ErrorCode::EmptyFile, message: message.into() };
+        let layout = self.header.ok_or_else(|| empty("The file is empty: it has not even a header row."))??.layout;
         if let Some(fault) = self.status_fault {
             return Err(fault);
         }
         if self.rows == 0 {
             return Err(empty("The file has a header row and no row below it."));
         }
-        Ok(Scanned {
-            layout,
-            rows: self.rows,
-            bytes: self.bytes,
-        })
+        Ok(Scanned { layout, rows: self.rows, bytes: self.bytes })
     }
 }
 
@@ -205,24 +183,18 @@ fn read_header(
 ) -> Result<Resolved, FileFault> {
     if record.is_cut() {
         let message = format!(
-            "The header row is {} bytes long, up to line {}; {MAX_RECORD_BYTES} are the most. Is a quote left open in it?",
+            "The header row is {} bytes long, up to line {}; {MAX_RECORD_BYTES} are the most. Is a quote left open in \
+             it?",
             record.len, record.next.line
         );
-        return Err(FileFault {
-            code: ErrorCode::HeaderMismatch,
-            message,
-        });
+        return Err(FileFault { code: ErrorCode::HeaderMismatch, message });
     }
     header::resolve(kind, mode, parser.parse(record.bytes), record.next)
 }
 
 /// The fault of a file with a value in a column that is written and never read. Rows of another width don't say which
 /// cell is which: they fail on their own.
-fn status_fault(
-    header: &Resolved,
-    parser: &mut CellParser,
-    record: Record<'_>,
-) -> Option<FileFault> {
+fn status_fault(header: &Resolved, parser: &mut CellParser, record: Record<'_>) -> Option<FileFault> {
     if record.only_blanks || record.is_cut() {
         return None;
     }
@@ -230,20 +202,14 @@ fn status_fault(
     if cells.len() != header.layout.width() {
         return None;
     }
-    let at = *header
-        .must_be_empty
-        .iter()
-        .find(|at| cells.get(**at).is_some_and(|cell| !cell.is_empty()))?;
+    let at = *header.must_be_empty.iter().find(|at| cells.get(**at).is_some_and(|cell| !cell.is_empty()))?;
     let message = format!(
-        "{:?} has a value on line {}, and it is not read: delete the columns Status and Suspended At, or empty them. To \
-         change a status, write Suspend or Reactivate in Operation.",
+        "{:?} has a value on line {}, and it is not read: delete the columns Status and Suspended At, or empty \
+         them. To change a status, write Suspend or Reactivate in Operation.",
         header.layout.header()[at],
         record.start.line
     );
-    Some(FileFault {
-        code: ErrorCode::StatusColumnsNotAccepted,
-        message,
-    })
+    Some(FileFault { code: ErrorCode::StatusColumnsNotAccepted, message })
 }
 
 fn too_large(limits: Limits) -> FileFault {
@@ -252,10 +218,7 @@ fn too_large(limits: Limits) -> FileFault {
          the other, each with the header row.",
         limits.max_bytes
     );
-    FileFault {
-        code: ErrorCode::TooLarge,
-        message,
-    }
+    FileFault { code: ErrorCode::TooLarge, message }
 }
 
 fn stray_cr(line: u64) -> FileFault {

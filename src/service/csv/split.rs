@@ -146,17 +146,9 @@ impl Splitter {
     /// The record that has just ended.
     pub(super) fn record(&self) -> Record<'_> {
         let len = self.at.offset - self.start.offset - self.line_end;
-        let kept = usize::try_from(len)
-            .unwrap_or(usize::MAX)
-            .min(MAX_RECORD_BYTES);
+        let kept = usize::try_from(len).unwrap_or(usize::MAX).min(MAX_RECORD_BYTES);
         let bytes = self.kept.get(..kept).unwrap_or(&self.kept);
-        Record {
-            start: self.start,
-            next: self.at,
-            bytes,
-            len,
-            only_blanks: self.only_blanks,
-        }
+        Record { start: self.start, next: self.at, bytes, len, only_blanks: self.only_blanks }
     }
 
     fn begin(&mut self) {

@@ -164,24 +164,15 @@ mod tests {
             "Email Address,First Name,Last Name,Title,Team,Role,Object Visibility,Configuration Profile,\
              Manager Of,Licenses,Status,Suspended At,Operation\r\n"
         );
-        assert_eq!(
-            template(Kind::Mappings),
-            "email,external_id,alias_email,operation\r\n"
-        );
-        assert_eq!(
-            template(Kind::CrmUsers),
-            "external_id,email,name,username,title,is_active,team,created_at\r\n"
-        );
+        assert_eq!(template(Kind::Mappings), "email,external_id,alias_email,operation\r\n");
+        assert_eq!(template(Kind::CrmUsers), "external_id,email,name,username,title,is_active,team,created_at\r\n");
     }
 
     #[test]
     fn the_numbers_are_the_columns() {
         let name = |kind: Kind, column: usize| kind.table().columns[column].name;
         assert_eq!(name(Kind::Users, users::OPERATION), "Operation");
-        assert_eq!(
-            name(Kind::Users, users::CONFIGURATION_PROFILE),
-            "Configuration Profile"
-        );
+        assert_eq!(name(Kind::Users, users::CONFIGURATION_PROFILE), "Configuration Profile");
         assert_eq!(name(Kind::Users, users::STATUS), "Status");
         assert_eq!(name(Kind::Mappings, mappings::OPERATION), "operation");
         assert_eq!(name(Kind::CrmUsers, crm_users::CREATED_AT), "created_at");

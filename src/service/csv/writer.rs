@@ -29,10 +29,7 @@ impl<W: Write> fmt::Debug for Writer<W> {
 impl<W: Write> Writer<W> {
     /// Writes through a buffer of its own; [`flush`](Self::flush) at the end.
     pub fn new(output: W) -> Self {
-        let csv = ::csv::WriterBuilder::new()
-            .flexible(true)
-            .terminator(::csv::Terminator::CRLF)
-            .from_writer(output);
+        let csv = ::csv::WriterBuilder::new().flexible(true).terminator(::csv::Terminator::CRLF).from_writer(output);
         Self { csv }
     }
 
@@ -61,9 +58,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// The output's.
     pub fn into_inner(self) -> io::Result<W> {
-        self.csv
-            .into_inner()
-            .map_err(::csv::IntoInnerError::into_error)
+        self.csv.into_inner().map_err(::csv::IntoInnerError::into_error)
     }
 }
 
@@ -80,20 +75,10 @@ pub fn log_header(layout: &Layout) -> Vec<String> {
 /// `raw` are the row's cells as they stand in the file ([`Row::raw`](super::Row::raw)); cells that it does not have
 /// are empty. A guard that a cell has in the file is taken off here, since writing puts it on again. The faults'
 /// columns, codes and messages stand in the same order, joined by `; `.
-pub fn log_row(
-    layout: &Layout,
-    raw: &[impl AsRef<str>],
-    line: u64,
-    faults: &[RowFault],
-) -> Vec<String> {
-    let joined =
-        |part: &dyn Fn(&RowFault) -> String| faults.iter().map(part).collect::<Vec<_>>().join("; ");
-    let mut cells: Vec<String> = own(layout)
-        .map(|at| {
-            raw.get(at)
-                .map_or_else(String::new, |cell| unguard(cell.as_ref()).to_owned())
-        })
-        .collect();
+pub fn log_row(layout: &Layout, raw: &[impl AsRef<str>], line: u64, faults: &[RowFault]) -> Vec<String> {
+    let joined = |part: &dyn Fn(&RowFault) -> String| faults.iter().map(part).collect::<Vec<_>>().join("; ");
+    let mut cells: Vec<String> =
+        own(layout).map(|at| raw.get(at).map_or_else(String::new, |cell| unguard(cell.as_ref()).to_owned())).collect();
     cells.extend([
         line.to_string(),
         joined(&|fault| fault.column.clone().unwrap_or_default()),

@@ -25,10 +25,7 @@ pub enum ExternalIdProblem {
     Length(usize),
     #[error("A Salesforce id holds only the letters A to Z and digits, not {0:?}.")]
     Character(char),
-    #[error(
-        "A Salesforce user's id starts with 005; this one starts with {prefix}{}.",
-        of(prefix)
-    )]
+    #[error("A Salesforce user's id starts with 005; this one starts with {prefix}{}.", of(prefix))]
     Prefix { prefix: String },
     #[error(
         "The checksum of this Salesforce id does not fit: its last three characters are {given}, its first 15 \
@@ -73,9 +70,7 @@ fn salesforce(text: &str) -> Result<String, ExternalIdProblem> {
         return Err(ExternalIdProblem::Length(text.len()));
     }
     if !text.starts_with("005") {
-        return Err(ExternalIdProblem::Prefix {
-            prefix: text[..3].to_owned(),
-        });
+        return Err(ExternalIdProblem::Prefix { prefix: text[..3].to_owned() });
     }
     with_checksum(text)
 }
@@ -94,14 +89,10 @@ fn with_checksum(text: &str) -> Result<String, ExternalIdProblem> {
         return if suffix == expected {
             Ok(format!("{base}{suffix}"))
         } else {
-            Err(ExternalIdProblem::Checksum {
-                given: suffix,
-                expected,
-            })
+            Err(ExternalIdProblem::Checksum { given: suffix, expected })
         };
     }
-    let base = restore_case(base, &suffix)
-        .ok_or_else(|| ExternalIdProblem::ChecksumCase(suffix.clone()))?;
+    let base = restore_case(base, &suffix).ok_or_else(|| ExternalIdProblem::ChecksumCase(suffix.clone()))?;
     Ok(format!("{base}{suffix}"))
 }
 
@@ -109,18 +100,9 @@ fn with_checksum(text: &str) -> Result<String, ExternalIdProblem> {
 const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ012345";
 
 fn checksum(base: &str) -> String {
-    let bits = |group: &[u8]| {
-        group
-            .iter()
-            .enumerate()
-            .map(|(i, b)| usize::from(b.is_ascii_uppercase()) << i)
-            .sum::<usize>()
-    };
-    base.as_bytes()
-        .chunks(5)
-        .filter_map(|group| ALPHABET.get(bits(group)))
-        .map(|b| char::from(*b))
-        .collect()
+    let bits =
+        |group: &[u8]| group.iter().enumerate().map(|(i, b)| usize::from(b.is_ascii_uppercase()) << i).sum::<usize>();
+    base.as_bytes().chunks(5).filter_map(|group| ALPHABET.get(bits(group))).map(|b| char::from(*b)).collect()
 }
 
 /// The first 15 characters in the case that the checksum says; `None` where it says upper case of a digit.
@@ -179,12 +161,7 @@ mod tests {
 
     #[test]
     fn every_form_is_stored_as_one() {
-        for given in [
-            "0050Y000000fL1W",
-            "0050Y000000fL1WQAU",
-            "0050Y000000FL1WQAU",
-            "0050y000000fl1wqau",
-        ] {
+        for given in ["0050Y000000fL1W", "0050Y000000fL1WQAU", "0050Y000000FL1WQAU", "0050y000000fl1wqau"] {
             assert_eq!(sf(given).as_deref(), Ok("0050Y000000fL1WQAU"), "{given}");
         }
     }
@@ -193,37 +170,17 @@ mod tests {
     fn what_is_wrong_is_said() {
         assert_eq!(sf(""), Err(ExternalIdProblem::Empty));
         assert_eq!(sf("0050Y000000fL1"), Err(ExternalIdProblem::Length(14)));
-        assert_eq!(
-            sf("0050Y000000fL1-"),
-            Err(ExternalIdProblem::Character('-'))
-        );
-        assert_eq!(
-            sf("0050Y000000fL1é"),
-            Err(ExternalIdProblem::Character('é'))
-        );
+        assert_eq!(sf("0050Y000000fL1-"), Err(ExternalIdProblem::Character('-')));
+        assert_eq!(sf("0050Y000000fL1é"), Err(ExternalIdProblem::Character('é')));
         assert_eq!(
             sf("0050Y000000fl1WQAU"),
-            Err(ExternalIdProblem::Checksum {
-                given: "QAU".into(),
-                expected: "QAQ".into()
-            })
+            Err(ExternalIdProblem::Checksum { given: "QAU".into(), expected: "QAQ".into() })
         );
         // All lower case, but the checksum wants upper case of the first digit.
-        assert_eq!(
-            sf("0050y000000fl1wbau"),
-            Err(ExternalIdProblem::ChecksumCase("BAU".into()))
-        );
-        assert_eq!(
-            sf("0050y000000fl1w9au"),
-            Err(ExternalIdProblem::ChecksumCase("9AU".into()))
-        );
+        assert_eq!(sf("0050y000000fl1wbau"), Err(ExternalIdProblem::ChecksumCase("BAU".into())));
+        assert_eq!(sf("0050y000000fl1w9au"), Err(ExternalIdProblem::ChecksumCase("9AU".into())));
         let group = sf("00GE0000001AbCd").unwrap_err();
-        assert_eq!(
-            group,
-            ExternalIdProblem::Prefix {
-                prefix: "00G".into()
-            }
-        );
+        assert_eq!(group, ExternalIdProblem::Prefix { prefix: "00G".into() });
         assert_eq!(
             group.to_string(),
             "A Salesforce user's id starts with 005; this one starts with 00G, as a queue's or group's does."
@@ -236,10 +193,7 @@ mod tests {
         assert_eq!(other("6166860").as_deref(), Ok("6166860"));
         assert_eq!(other("{A-b} é").as_deref(), Ok("{A-b} é"));
         assert_eq!(other(&"é".repeat(255)), Ok("é".repeat(255)));
-        assert_eq!(
-            other(&"é".repeat(256)),
-            Err(ExternalIdProblem::TooLong(256))
-        );
+        assert_eq!(other(&"é".repeat(256)), Err(ExternalIdProblem::TooLong(256)));
         assert_eq!(other("a\tb"), Err(ExternalIdProblem::Control));
         assert_eq!(other(""), Err(ExternalIdProblem::Empty));
     }

@@ -46,12 +46,7 @@ fn pieces(cell: &str, unescapes: impl Fn(char) -> bool) -> Vec<String> {
             c => value.push(c),
         }
     }
-    values
-        .iter()
-        .map(|value| value.trim())
-        .filter(|value| !value.is_empty())
-        .map(str::to_owned)
-        .collect()
+    values.iter().map(|value| value.trim()).filter(|value| !value.is_empty()).map(str::to_owned).collect()
 }
 
 fn write(values: &[impl AsRef<str>], escapes: impl Fn(char) -> bool) -> String {
@@ -98,16 +93,8 @@ mod tests {
         assert_eq!(split_names(&join_names(&names)), names);
 
         let paths = [vec!["a;b", r"c\"], vec![r"\;:", r"d\\;"], vec!["e"]];
-        let cell = join(
-            &paths
-                .iter()
-                .map(|names| team_path::format(names))
-                .collect::<Vec<_>>(),
-        );
-        let read: Vec<Vec<String>> = split(&cell)
-            .iter()
-            .map(|path| team_path::parse(path).unwrap())
-            .collect();
+        let cell = join(&paths.iter().map(|names| team_path::format(names)).collect::<Vec<_>>());
+        let read: Vec<Vec<String>> = split(&cell).iter().map(|path| team_path::parse(path).unwrap()).collect();
         assert_eq!(read, paths);
     }
 }

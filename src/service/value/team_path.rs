@@ -66,20 +66,16 @@ pub fn check_name(name: &str) -> Result<String, String> {
         return Err("A team needs a name; this is empty.".into());
     }
     if name.trim() != name {
-        return Err(format!(
-            "The team name {name:?} has white space before or after it; take it away."
-        ));
+        return Err(format!("The team name {name:?} has white space before or after it; take it away."));
     }
     if name.chars().any(char::is_control) {
-        return Err(format!(
-            "The team name {name:?} holds a control character, such as a tab or a line break."
-        ));
+        return Err(format!("The team name {name:?} holds a control character, such as a tab or a line break."));
     }
     let name: String = name.nfc().collect();
     match name.chars().count() {
-        n if n > MAX_NAME_CHARS => Err(format!(
-            "A team name has {MAX_NAME_CHARS} characters at most; this one has {n}."
-        )),
+        n if n > MAX_NAME_CHARS => {
+            Err(format!("A team name has {MAX_NAME_CHARS} characters at most; this one has {n}."))
+        }
         _ => Ok(name),
     }
 }
@@ -97,10 +93,7 @@ mod tests {
             ("Cafe\u{301}", vec!["Caf\u{e9}"]),
             ("a:b:c:d:e", vec!["a", "b", "c", "d", "e"]),
         ] {
-            assert_eq!(
-                parse(path),
-                Ok(names.iter().map(ToString::to_string).collect())
-            );
+            assert_eq!(parse(path), Ok(names.iter().map(ToString::to_string).collect()));
         }
     }
 
@@ -127,18 +120,9 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read_back() {
-        for names in [
-            vec!["a"],
-            vec!["a:b", r"\", "c"],
-            vec![r"a\:b", "::", r"\\"],
-            vec!["x;y", "z, \"q\""],
-        ] {
+        for names in [vec!["a"], vec!["a:b", r"\", "c"], vec![r"a\:b", "::", r"\\"], vec!["x;y", "z, \"q\""]] {
             let path = format(&names);
-            assert_eq!(
-                parse(&path),
-                Ok(names.iter().map(ToString::to_string).collect()),
-                "{path}"
-            );
+            assert_eq!(parse(&path), Ok(names.iter().map(ToString::to_string).collect()), "{path}");
         }
     }
 }

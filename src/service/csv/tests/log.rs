@@ -11,8 +11,7 @@ fn written(rows: &[Vec<String>]) -> String {
 #[test]
 fn what_is_written_is_read_back() {
     let mut dice = Dice(42);
-    let mut rows: Vec<Vec<String>> =
-        vec![Kind::Mappings.table().names().map(str::to_owned).collect()];
+    let mut rows: Vec<Vec<String>> = vec![Kind::Mappings.table().names().map(str::to_owned).collect()];
     for _ in 0..2000 {
         rows.push((0..4).map(|_| dice.cell()).collect());
     }
@@ -26,10 +25,7 @@ fn what_is_written_is_read_back() {
         assert_eq!(row.faults.is_empty(), !spaced || row.blank);
         if !row.blank {
             let cells: Vec<&str> = row.cells.iter().flatten().map(String::as_str).collect();
-            assert_eq!(
-                cells,
-                wrote.iter().map(|cell| cell.trim()).collect::<Vec<_>>()
-            );
+            assert_eq!(cells, wrote.iter().map(|cell| cell.trim()).collect::<Vec<_>>());
         }
     }
 }
@@ -43,10 +39,7 @@ fn the_log_of_a_file() {
         RowFault::new(ErrorCode::NotUtf8, "Odd."),
         RowFault::at(ErrorCode::InvalidOperation, "operation", "Say add."),
     ];
-    let log = written(&[
-        log_header(&layout),
-        log_row(&layout, &rows[0].raw, rows[0].line, &faults),
-    ]);
+    let log = written(&[log_header(&layout), log_row(&layout, &rows[0].raw, rows[0].line, &faults)]);
     assert_eq!(
         log,
         "email,external_id,alias_email,operation,_line,_column,_code,_message\r\n\
@@ -57,10 +50,7 @@ fn the_log_of_a_file() {
     let (again, rows_again) = read(Kind::Mappings, &log);
     assert_eq!(rows_again[0].cells, rows[0].cells);
     assert_eq!(
-        written(&[
-            log_header(&again),
-            log_row(&again, &rows_again[0].raw, 2, &faults)
-        ]),
+        written(&[log_header(&again), log_row(&again, &rows_again[0].raw, 2, &faults)]),
         log,
         "its own columns are replaced, not doubled"
     );
@@ -68,16 +58,8 @@ fn the_log_of_a_file() {
 
 #[test]
 fn other_underscore_columns_stay_in_the_log() {
-    let (layout, rows) = read(
-        Kind::Mappings,
-        "email,external_id,alias_email,operation,_line,_source\na,b,c,add,7,MANUAL\n",
-    );
-    assert_eq!(
-        log_header(&layout)[4..],
-        ["_source", "_line", "_column", "_code", "_message"]
-    );
-    assert_eq!(
-        log_row(&layout, &rows[0].raw, 2, &[])[4..],
-        ["MANUAL", "2", "", "", ""]
-    );
+    let (layout, rows) =
+        read(Kind::Mappings, "email,external_id,alias_email,operation,_line,_source\na,b,c,add,7,MANUAL\n");
+    assert_eq!(log_header(&layout)[4..], ["_source", "_line", "_column", "_code", "_message"]);
+    assert_eq!(log_row(&layout, &rows[0].raw, 2, &[])[4..], ["MANUAL", "2", "", "", ""]);
 }

@@ -9,9 +9,7 @@ use std::io::Cursor;
 use super::super::error::ErrorCode;
 use super::*;
 
-const LIMITS: Limits = Limits {
-    max_bytes: 100 * 1024 * 1024,
-};
+const LIMITS: Limits = Limits { max_bytes: 100 * 1024 * 1024 };
 const MAPPINGS: &str = "email,external_id,alias_email,operation\r\n";
 
 fn scan_as(kind: Kind, mode: HeaderMode, file: impl AsRef<[u8]>) -> Result<Scanned, FileFault> {
@@ -29,21 +27,14 @@ fn refused(outcome: Result<Scanned, FileFault>) -> (ErrorCode, String) {
 }
 
 fn rows_from(file: &[u8], layout: &Layout, from: Position) -> Vec<Row> {
-    Reader::open(Cursor::new(file), layout, from)
-        .unwrap()
-        .map(Result::unwrap)
-        .collect()
+    Reader::open(Cursor::new(file), layout, from).unwrap().map(Result::unwrap).collect()
 }
 
 /// The file's layout and all its rows.
 fn read(kind: Kind, file: impl AsRef<[u8]>) -> (Layout, Vec<Row>) {
     let scanned = scan_as(kind, HeaderMode::Exact, &file).unwrap();
     let rows = rows_from(file.as_ref(), &scanned.layout, scanned.layout.first_row());
-    assert_eq!(
-        rows.len() as u64,
-        scanned.rows,
-        "both passes count the same"
-    );
+    assert_eq!(rows.len() as u64, scanned.rows, "both passes count the same");
     (scanned.layout, rows)
 }
 
@@ -60,12 +51,8 @@ impl Dice {
 
     /// A short text of what is hard about CSV.
     fn cell(&mut self) -> String {
-        const PARTS: [&str; 16] = [
-            "a", "é", "\"", "\"\"", "\n", "\r\n", "\r", ",", "'", "=", "+", "-", "@", "\t", " ",
-            "日",
-        ];
-        (0..self.below(6))
-            .map(|_| PARTS[self.below(PARTS.len())])
-            .collect()
+        const PARTS: [&str; 16] =
+            ["a", "é", "\"", "\"\"", "\n", "\r\n", "\r", ",", "'", "=", "+", "-", "@", "\t", " ", "日"];
+        (0..self.below(6)).map(|_| PARTS[self.below(PARTS.len())]).collect()
     }
 }

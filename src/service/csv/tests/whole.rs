@@ -9,15 +9,9 @@ fn a_good_file_is_let_through() {
     ] {
         let scanned = scan_mappings(file).unwrap();
         assert_eq!((scanned.rows, scanned.bytes), (2, file.len() as u64));
-        assert_eq!(
-            scanned.layout.header(),
-            ["email", "external_id", "alias_email", "operation"]
-        );
+        assert_eq!(scanned.layout.header(), ["email", "external_id", "alias_email", "operation"]);
         assert_eq!(scanned.layout.first_row().line, 2);
-        assert_eq!(
-            scanned.layout.first_row().offset as usize,
-            file.find('\n').unwrap() + 1
-        );
+        assert_eq!(scanned.layout.first_row().offset as usize, file.find('\n').unwrap() + 1);
     }
 }
 
@@ -29,25 +23,14 @@ fn empty_files() {
     let (code, message) = refused(scan_mappings(MAPPINGS));
     assert_eq!(code, ErrorCode::EmptyFile);
     assert!(message.contains("no row"));
-    assert_eq!(
-        refused(scan_mappings(MAPPINGS.trim_end())).0,
-        ErrorCode::EmptyFile
-    );
+    assert_eq!(refused(scan_mappings(MAPPINGS.trim_end())).0, ErrorCode::EmptyFile);
 }
 
 #[test]
 fn too_large_files() {
     let file = format!("{MAPPINGS}{}", "a@x.com,1,,add\n".repeat(10_000));
     let at = |max_bytes: usize| {
-        scan(
-            file.as_bytes(),
-            Kind::Mappings,
-            HeaderMode::Exact,
-            Limits {
-                max_bytes: max_bytes as u64,
-            },
-        )
-        .unwrap()
+        scan(file.as_bytes(), Kind::Mappings, HeaderMode::Exact, Limits { max_bytes: max_bytes as u64 }).unwrap()
     };
     assert_eq!(at(file.len()).unwrap().rows, 10_000);
     let (code, message) = refused(at(file.len() - 1));
@@ -58,30 +41,18 @@ fn too_large_files() {
 #[test]
 fn other_encodings() {
     let text = format!("{MAPPINGS}zoë@x.com,1,,add\n");
-    let utf16 =
-        |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(bytes).collect::<Vec<u8>>();
     let (le, be) = (utf16(u16::to_le_bytes), utf16(u16::to_be_bytes));
-    for file in [
-        [&[0xff, 0xfe], &le[..]].concat(),
-        [&[0xfe, 0xff], &be[..]].concat(),
-        le,
-        be,
-    ] {
+    for file in [[&[0xff, 0xfe], &le[..]].concat(), [&[0xfe, 0xff], &be[..]].concat(), le, be] {
         let (code, message) = refused(scan_mappings(file));
         assert_eq!(code, ErrorCode::NotUtf8);
-        assert!(
-            message.contains("UTF-16") && message.contains("line 1"),
-            "{message}"
-        );
+        assert!(message.contains("UTF-16") && message.contains("line 1"), "{message}");
     }
 
     let latin: Vec<u8> = text.chars().map(|c| c as u32 as u8).collect();
     let (code, message) = refused(scan_mappings(latin));
     assert_eq!(code, ErrorCode::NotUtf8);
-    assert!(
-        message.contains("Windows-1252") && message.contains("line 2."),
-        "{message}"
-    );
+    assert!(message.contains("Windows-1252") && message.contains("line 2."), "{message}");
     assert!(message.contains("CSV UTF-8"), "says how to save");
 
     // Far into the file, in a multi-line cell, after characters that the buffers cut in two.
@@ -90,20 +61,12 @@ fn other_encodings() {
     assert!(refused(scan_mappings(&file)).1.contains("line 50003."));
     // Cut in the middle of a character.
     let cut = format!("{MAPPINGS}a@x.com,é").into_bytes();
-    assert_eq!(
-        refused(scan_mappings(&cut[..cut.len() - 1])).0,
-        ErrorCode::NotUtf8
-    );
+    assert_eq!(refused(scan_mappings(&cut[..cut.len() - 1])).0, ErrorCode::NotUtf8);
 }
 
 #[test]
 fn files_that_are_no_csv() {
-    let xlsx = [
-        b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0".as_slice(),
-        b"[Content_Types].xml",
-        &[0; 100],
-    ]
-    .concat();
+    let xlsx = [b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0".as_slice(), b"[Content_Types].xml", &[0; 100]].concat();
     let xls = [b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1".as_slice(), &[0; 600]].concat();
     for (file, says) in [
         (xlsx, "Excel workbook (.xlsx)"),
@@ -112,30 +75,12 @@ fn files_that_are_no_csv() {
         (b"%PDF-1.7\n".to_vec(), "PDF"),
         (vec![0, 1, 2, 3], "NUL"),
         (vec![3, 1, 2, 0xff, 5, 6], "binary"),
-        (
-            format!("{MAPPINGS}a,b,c,add\na,\"\nb\0\",c,add\n").into_bytes(),
-            "line 4 holds a NUL",
-        ),
-        (
-            format!("{MAPPINGS}a,b,c,add\na,\"b,c,add\nd,e,f,add\n").into_bytes(),
-            "opens on line 3",
-        ),
-        (
-            format!("{MAPPINGS}a,\"\n\",\n\",c\n").into_bytes(),
-            "opens on line 4",
-        ),
-        (
-            format!("{MAPPINGS}a,b,c,add\rd,e,f,add\r").into_bytes(),
-            "line 2 a carriage return",
-        ),
-        (
-            format!("{}a,b,c,add\r", MAPPINGS.replace("\r\n", "\r")).into_bytes(),
-            "line 1 a carriage return",
-        ),
-        (
-            format!("{MAPPINGS}a,b,c,add\r").into_bytes(),
-            "line 2 a carriage return",
-        ),
+        (format!("{MAPPINGS}a,b,c,add\na,\"\nb\0\",c,add\n").into_bytes(), "line 4 holds a NUL"),
+        (format!("{MAPPINGS}a,b,c,add\na,\"b,c,add\nd,e,f,add\n").into_bytes(), "opens on line 3"),
+        (format!("{MAPPINGS}a,\"\n\",\n\",c\n").into_bytes(), "opens on line 4"),
+        (format!("{MAPPINGS}a,b,c,add\rd,e,f,add\r").into_bytes(), "line 2 a carriage return"),
+        (format!("{}a,b,c,add\r", MAPPINGS.replace("\r\n", "\r")).into_bytes(), "line 1 a carriage return"),
+        (format!("{MAPPINGS}a,b,c,add\r").into_bytes(), "line 2 a carriage return"),
     ] {
         let (code, message) = refused(scan_mappings(file));
         assert_eq!(code, ErrorCode::NotCsv, "{message}");
@@ -149,8 +94,7 @@ fn files_that_are_no_csv() {
 
 #[test]
 fn exact_headers() {
-    let header = |line: &str| match scan_as(Kind::Users, HeaderMode::Exact, format!("{line}\n,,\n"))
-    {
+    let header = |line: &str| match scan_as(Kind::Users, HeaderMode::Exact, format!("{line}\n,,\n")) {
         Ok(_) => String::new(),
         Err(fault) => {
             assert_eq!(fault.code, ErrorCode::HeaderMismatch);
@@ -160,35 +104,18 @@ fn exact_headers() {
     let thirteen = template(Kind::Users);
     let thirteen = thirteen.trim_end();
     let eleven = thirteen.replace("Status,Suspended At,", "");
-    for good in [
-        thirteen,
-        &eleven,
-        &format!("{eleven},_line,_column,_line,_"),
-        &format!("{thirteen},_x"),
-    ] {
+    for good in [thirteen, &eleven, &format!("{eleven},_line,_column,_line,_"), &format!("{thirteen},_x")] {
         assert_eq!(header(good), "", "{good}");
     }
     for (bad, says) in [
-        (
-            eleven.replace("Title", "title"),
-            r#"Missing: "Title". Unknown: "title" (column 4), nearest to "Title"."#,
-        ),
+        (eleven.replace("Title", "title"), r#"Missing: "Title". Unknown: "title" (column 4), nearest to "Title"."#),
         (
             eleven.replace("Email Address", "E-Mail Adress"),
             r#"Missing: "Email Address". Unknown: "E-Mail Adress" (column 1), nearest to "Email Address"."#,
         ),
-        (
-            eleven.replace("Team,", ""),
-            r#"fit. Missing: "Team". The header must be"#,
-        ),
-        (
-            eleven.replace("Team,", "Team ,"),
-            r#"Unknown: "Team " (column 5), nearest to "Team"."#,
-        ),
-        (
-            eleven.replace("Team,", "Team,Team,"),
-            r#"fit. There more than once: "Team" (column 6). The header"#,
-        ),
+        (eleven.replace("Team,", ""), r#"fit. Missing: "Team". The header must be"#),
+        (eleven.replace("Team,", "Team ,"), r#"Unknown: "Team " (column 5), nearest to "Team"."#),
+        (eleven.replace("Team,", "Team,Team,"), r#"fit. There more than once: "Team" (column 6). The header"#),
         (
             eleven.replace("Team,Role", "Role,Team"),
             r#"Out of place: "Role" (column 5), which belongs after "Team". The"#,
@@ -197,14 +124,8 @@ fn exact_headers() {
             format!("Operation,{}", eleven.replace(",Operation", "")),
             r#"Out of place: "Operation" (column 1), which belongs after "Licenses". The"#,
         ),
-        (
-            thirteen.replace("Status,", ""),
-            r#"fit. Missing: "Status". The"#,
-        ),
-        (
-            format!("_line,{eleven}"),
-            r#"Out of place: "_line" (column 1), which may only follow"#,
-        ),
+        (thirteen.replace("Status,", ""), r#"fit. Missing: "Status". The"#),
+        (format!("_line,{eleven}"), r#"Out of place: "_line" (column 1), which may only follow"#),
         (format!("{eleven},"), r#"Unknown: "" (column 12)."#),
         (eleven.replace(',', ";"), "separated by semicolons"),
         (String::new(), "Line 1 is blank"),
@@ -213,16 +134,8 @@ fn exact_headers() {
         let message = header(&bad);
         assert!(message.contains(says), "{bad}\n{message}\n{says}");
     }
-    let message = header(
-        &eleven
-            .replace("Last Name", "First Name")
-            .replace("Role", "Rolle"),
-    );
-    for says in [
-        "Missing: \"Last Name\"; \"Role\"",
-        "\"Rolle\" (column 6), nearest to \"Role\"",
-        "more than once",
-    ] {
+    let message = header(&eleven.replace("Last Name", "First Name").replace("Role", "Rolle"));
+    for says in ["Missing: \"Last Name\"; \"Role\"", "\"Rolle\" (column 6), nearest to \"Role\"", "more than once"] {
         assert!(message.contains(says), "all at once: {message}");
     }
 }
@@ -258,16 +171,8 @@ fn headers_by_name() {
     assert!(by_name(Kind::CrmUsers, "EXTERNAL_ID").is_ok());
     for (kind, header, says) in [
         (Kind::Users, "Email Address,Team", "Missing: \"Operation\"."),
-        (
-            Kind::Users,
-            "Email Address,Operation,Tittle",
-            "\"Tittle\" (column 3), nearest to \"Title\"",
-        ),
-        (
-            Kind::Users,
-            "Email Address,Operation,EMAIL ADDRESS",
-            "There more than once: \"EMAIL ADDRESS\" (column 3).",
-        ),
+        (Kind::Users, "Email Address,Operation,Tittle", "\"Tittle\" (column 3), nearest to \"Title\""),
+        (Kind::Users, "Email Address,Operation,EMAIL ADDRESS", "There more than once: \"EMAIL ADDRESS\" (column 3)."),
         (Kind::CrmUsers, "email", "Missing: \"external_id\"."),
     ] {
         let (code, message) = refused(by_name(kind, header));
@@ -282,22 +187,11 @@ fn status_columns() {
     let with = |rows: &str, mode| scan_as(Kind::Users, mode, file(rows));
     let exact = |rows: &str| with(rows, HeaderMode::Exact);
     assert!(exact("a@x.com,,,,,,,,,,,,Edit\n").is_ok());
-    assert!(
-        exact("a,b,Active\n\n").is_ok(),
-        "a row of the wrong width fails on its own"
-    );
-    let (code, message) = refused(exact(
-        "a@x.com,,,,,,,,,,,,Edit\n\nb@x.com,,,,,,,,,,Active,,\n",
-    ));
+    assert!(exact("a,b,Active\n\n").is_ok(), "a row of the wrong width fails on its own");
+    let (code, message) = refused(exact("a@x.com,,,,,,,,,,,,Edit\n\nb@x.com,,,,,,,,,,Active,,\n"));
     assert_eq!(code, ErrorCode::StatusColumnsNotAccepted);
-    assert!(
-        message.contains("\"Status\" has a value on line 4"),
-        "{message}"
-    );
+    assert!(message.contains("\"Status\" has a value on line 4"), "{message}");
     let (_, message) = refused(exact("b@x.com,,,,,,,,,,,2024-01-01,\n"));
-    assert!(
-        message.contains("\"Suspended At\" has a value on line 2"),
-        "{message}"
-    );
+    assert!(message.contains("\"Suspended At\" has a value on line 2"), "{message}");
     assert!(with("b@x.com,,,,,,,,,,Active,,\n", HeaderMode::ByName).is_ok());
 }
