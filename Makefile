@@ -3,8 +3,6 @@
 # Where rustup puts cargo, for shells that have not read its profile yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-# Looked up when a recipe runs, since script/need may just have installed it.
-POSTGRES_BIN = $(shell ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
 BINARY = $(abspath $(or $(CARGO_TARGET_DIR),target)/debug/counterpart)
 WEB_SOURCES := $(shell find web/src web/static -type f) web/build.mjs web/tsconfig.json
 
@@ -27,7 +25,7 @@ test-web: web
 
 test-rust: test-build
 	@script/need postgres
-	PATH="$$PATH:$(POSTGRES_BIN)" COUNTERPART_TEST_REQUIRE_POSTGRES=1 cargo test --workspace --no-fail-fast
+	COUNTERPART_TEST_REQUIRE_POSTGRES=1 script/with-postgres cargo test --workspace --no-fail-fast
 
 test-browser: test-build
 	@script/need chromium

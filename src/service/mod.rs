@@ -1,13 +1,17 @@
 //! The rules, each written once, one file a noun. Knows nothing of GraphQL or HTTP.
 
 pub mod api_token;
+pub mod candidate;
 pub mod catalogue;
 pub mod clock;
 pub mod crm_user;
+pub mod csv;
 pub mod db;
 pub mod error;
 pub mod import;
 pub mod integration;
+pub mod link;
+pub mod linking;
 pub mod links;
 pub mod mapping;
 pub mod organization;
@@ -17,6 +21,7 @@ pub mod sync_run;
 pub mod team;
 pub mod user;
 pub mod value;
+pub mod words;
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use chrono::SecondsFormat;
 use sea_orm::{
     ActiveEnum, ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, Statement, Value, sea_query::ArrayType,
 };
-use serde_json::{Map, Value as Json};
+use serde_json::Value as Json;
 use uuid::Uuid;
 
 use crate::service::clock::Time;
@@ -95,7 +95,7 @@ impl Sql {
     /// Adds a table made of values, `(SELECT … )`, to stand behind FROM or INSERT INTO.
     pub fn rows(&mut self, rows: Rows) -> &mut Self {
         let columns = rows.columns;
-        let data = Json::from(rows.rows).to_string();
+        let data = rows.into_json();
         self.push("(SELECT ");
         if self.backend == DbBackend::Postgres {
             let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
@@ -174,111 +174,123 @@ impl Kind {
 #[derive(Debug, Clone)]
 pub struct Rows {
     columns: &'static [(&'static str, Kind)],
-    rows: Vec<Json>,
+    /// A JSON array of objects, its last bracket missing.
+    json: String,
+    len: usize,
 }
 
 /// A cell of [`Rows`].
 pub trait Cell {
-    fn json(&self) -> Json;
+    /// Writes the cell as a JSON value.
+    fn write(&self, json: &mut String);
 }
 
 impl Rows {
     pub fn new(columns: &'static [(&'static str, Kind)]) -> Self {
-        Self { columns, rows: Vec::new() }
+        Self { columns, json: "[".to_owned(), len: 0 }
     }
 
     /// Adds a row: a cell for each column, in their order.
     pub fn add(&mut self, cells: &[&dyn Cell]) {
         debug_assert_eq!(cells.len(), self.columns.len(), "a cell for each column");
-        let row: Map<String, Json> =
-            self.columns.iter().zip(cells).map(|((name, _), cell)| ((*name).to_owned(), cell.json())).collect();
-        self.rows.push(Json::Object(row));
+        self.json.push_str(if self.len == 0 { "{" } else { ",{" });
+        for (i, ((name, _), cell)) in self.columns.iter().zip(cells).enumerate() {
+            self.json.push_str(if i == 0 { "\"" } else { ",\"" });
+            self.json.push_str(name);
+            self.json.push_str("\":");
+            cell.write(&mut self.json);
+        }
+        self.json.push('}');
+        self.len += 1;
     }
 
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.len == 0
     }
 
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.len
     }
 
     /// The names of the columns, for the list behind INSERT INTO or SELECT.
     pub fn names(&self) -> String {
         self.columns.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
     }
+
+    fn into_json(mut self) -> String {
+        self.json.push(']');
+        self.json
+    }
 }
 
 impl Cell for Uuid {
-    fn json(&self) -> Json {
-        Json::from(self.simple().to_string())
+    fn write(&self, json: &mut String) {
+        let _ = write!(json, "\"{}\"", self.simple());
+    }
+}
+
+impl Cell for str {
+    fn write(&self, json: &mut String) {
+        json.push_str(&Json::from(self).to_string());
     }
 }
 
 impl Cell for String {
-    fn json(&self) -> Json {
-        Json::from(self.as_str())
+    fn write(&self, json: &mut String) {
+        self.as_str().write(json);
     }
 }
 
-impl Cell for &str {
-    fn json(&self) -> Json {
-        Json::from(*self)
+impl<T: Cell + ?Sized> Cell for &T {
+    fn write(&self, json: &mut String) {
+        (**self).write(json);
     }
 }
 
-impl Cell for bool {
-    fn json(&self) -> Json {
-        Json::from(*self)
-    }
+macro_rules! plain {
+    ($($plain:ty),*) => {$(
+        impl Cell for $plain {
+            fn write(&self, json: &mut String) {
+                let _ = write!(json, "{self}");
+            }
+        }
+    )*};
 }
-
-impl Cell for i64 {
-    fn json(&self) -> Json {
-        Json::from(*self)
-    }
-}
-
-impl Cell for i32 {
-    fn json(&self) -> Json {
-        Json::from(*self)
-    }
-}
+plain!(bool, i64, i32);
 
 impl Cell for Time {
     /// In the one form that SQLite's text column and its driver use, so that text order is the order of time.
-    fn json(&self) -> Json {
-        Json::from(self.to_rfc3339_opts(SecondsFormat::AutoSi, false))
+    fn write(&self, json: &mut String) {
+        let _ = write!(json, "\"{}\"", self.to_rfc3339_opts(SecondsFormat::AutoSi, false));
     }
 }
 
 impl<T: Cell> Cell for Option<T> {
-    fn json(&self) -> Json {
-        self.as_ref().map_or(Json::Null, Cell::json)
+    fn write(&self, json: &mut String) {
+        match self {
+            Some(cell) => cell.write(json),
+            None => json.push_str("null"),
+        }
     }
 }
 
 macro_rules! cells {
-    (id: $($id:ident),*; text: $($text:ident),*; names: $($name:ident),*) => {
-        $(impl Cell for entity::$id {
-            fn json(&self) -> Json {
-                self.0.json()
-            }
-        })*
-        $(impl Cell for entity::$text {
-            fn json(&self) -> Json {
-                self.0.json()
+    (inner: $($inner:ident),*; names: $($name:ident),*) => {
+        $(impl Cell for entity::$inner {
+            fn write(&self, json: &mut String) {
+                self.0.write(json);
             }
         })*
         $(impl Cell for entity::$name {
-            fn json(&self) -> Json {
-                Json::from(self.as_str())
+            fn write(&self, json: &mut String) {
+                self.as_str().write(json);
             }
         })*
     };
 }
 cells! {
-    id: OrganizationId, UserId, TeamId, LicenseId, ConfigurationProfileId, IntegrationId, CrmUserId, MappingId, ImportJobId, SyncRunId;
-    text: Email, ExternalId;
-    names: UserRole, ObjectVisibility, UserStatus, MappingSource, MappingEndReason, LinkState, RowOutcome, MappingOperation
+    inner: OrganizationId, UserId, TeamId, LicenseId, ConfigurationProfileId, IntegrationId, CrmUserId, MappingId,
+        ImportJobId, SyncRunId, Email, ExternalId;
+    names: UserRole, ObjectVisibility, UserStatus, MappingSource, MappingEndReason, LinkState, RowOutcome,
+        MappingOperation
 }

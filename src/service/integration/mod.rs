@@ -1,12 +1,54 @@
 //! Integrations: the CRMs that users are matched with, and how.
 
+pub mod change;
 pub mod query;
 
-use entity::IntegrationId;
+use entity::{EmailDedupe, IntegrationId, OrganizationId, integration};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter};
+
+use super::{
+    error::{ErrorCode, Fault, Result},
+    user::Patch,
+};
 
 /// An integration as an input names it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum IntegrationRef {
     Id(IntegrationId),
     Name(String),
+}
+
+/// Settings to change; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SettingsPatch {
+    pub auto_link_by_email: Option<bool>,
+    pub inbound_create: Option<bool>,
+    pub email_dedupe: Option<EmailDedupe>,
+    pub auto_remap_inactive: Option<bool>,
+    /// A cron expression in UTC.
+    pub sync_schedule: Patch<String>,
+    pub mass_change_limit_percent: Option<i32>,
+    pub strip_invalid_suffix: Option<bool>,
+}
+
+/// The integration that an input names.
+///
+/// # Errors
+/// `NOT_FOUND` at `field`.
+pub async fn locate(
+    db: &impl ConnectionTrait,
+    organization_id: OrganizationId,
+    integration: &IntegrationRef,
+    field: &'static str,
+) -> Result<integration::Model> {
+    let find = integration::Entity::find()
+        .filter(integration::Column::OrganizationId.eq(organization_id))
+        .filter(integration::Column::DeletedAt.is_null());
+    let (find, sought) = match integration {
+        IntegrationRef::Id(id) => (find.filter(integration::Column::Id.eq(*id)), "with this id".to_owned()),
+        IntegrationRef::Name(name) => (find.filter(integration::Column::Name.eq(name)), format!("named {name:?}")),
+    };
+    find.one(db)
+        .await?
+        .ok_or_else(|| Fault::at(ErrorCode::NotFound, field, format!("There is no integration {sought}.")).into())
 }

@@ -1,6 +1,8 @@
 //! Mappings: who is whom, and who was.
 
+pub mod change;
 pub mod query;
+pub mod settle;
 
 /// What is odd about a mapping; a bit each in `mapping.warnings`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

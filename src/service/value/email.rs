@@ -133,7 +133,7 @@ fn is_local_ascii(c: char) -> bool {
     c.is_ascii_alphanumeric() || ".!#$%&'*+-/=?^_`{|}~".contains(c)
 }
 
-/// White space, or a character that shows as nothing (zero-width, soft hyphen, direction marks), as pasting leaves it.
+/// White space, or a character that shows as nothing (zero-width, soft hyphen, direction marks): pasting leaves such.
 fn is_blank(c: char) -> bool {
     c.is_whitespace()
         || matches!(c,

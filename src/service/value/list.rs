@@ -34,7 +34,9 @@ fn pieces(cell: &str, unescapes: impl Fn(char) -> bool) -> Vec<String> {
             values.push(String::new());
             continue;
         }
-        let Some(value) = values.last_mut() else { continue };
+        let Some(value) = values.last_mut() else {
+            continue;
+        };
         match c {
             '\\' => match chars.next() {
                 Some(escaped) if unescapes(escaped) => value.push(escaped),

@@ -6,5 +6,6 @@
 pub mod email;
 pub mod external_id;
 pub mod list;
+pub mod name;
 pub mod team_path;
 pub mod text;

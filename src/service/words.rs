@@ -1,0 +1,97 @@
+//! The words that searches find things by: kept beside each noun, in one table a noun, written here.
+
+use std::collections::BTreeSet;
+
+use super::{
+    db::{Rows, Tx, sql::Kind},
+    error::Result,
+    value::text,
+};
+use uuid::Uuid;
+
+/// Which table of words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Words {
+    User,
+    Team,
+    CrmUser,
+}
+
+impl Words {
+    fn table(self) -> &'static str {
+        match self {
+            Self::User => "user_word",
+            Self::Team => "team_word",
+            Self::CrmUser => "crm_user_word",
+        }
+    }
+
+    fn key(self) -> &'static str {
+        match self {
+            Self::User => "user_id",
+            Self::Team => "team_id",
+            Self::CrmUser => "crm_user_id",
+        }
+    }
+}
+
+/// Something whose words are to become other ones.
+#[derive(Debug, Clone, Default)]
+pub struct Changed {
+    pub id: Uuid,
+    /// The texts that it had; none for something new.
+    pub before: Vec<String>,
+    /// The texts that it has now; none for something that is gone.
+    pub after: Vec<String>,
+}
+
+impl Changed {
+    pub fn new(id: impl Into<Uuid>, before: &[Option<&str>], after: &[Option<&str>]) -> Self {
+        let own = |texts: &[Option<&str>]| texts.iter().flatten().map(|text| (*text).to_owned()).collect();
+        Self { id: id.into(), before: own(before), after: own(after) }
+    }
+}
+
+fn words_of(texts: &[String]) -> BTreeSet<String> {
+    texts.iter().flat_map(|text| text::words(text)).collect()
+}
+
+const COLUMNS: &[(&str, Kind)] = &[("word", Kind::Text), ("id", Kind::Uuid)];
+
+/// Writes what has changed: two statements at most, whatever the number.
+pub async fn update(tx: &Tx, words: Words, integration: Option<Uuid>, changes: &[Changed]) -> Result<()> {
+    let mut gone = Rows::new(COLUMNS);
+    let mut new = Rows::new(COLUMNS);
+    for change in changes {
+        let before = words_of(&change.before);
+        let after = words_of(&change.after);
+        for word in before.difference(&after) {
+            gone.add(&[word, &change.id]);
+        }
+        for word in after.difference(&before) {
+            new.add(&[word, &change.id]);
+        }
+    }
+    let (table, key) = (words.table(), words.key());
+    if !gone.is_empty() {
+        let mut sql = tx.sql();
+        sql.push("DELETE FROM ").push(table).push(" WHERE ").equals("organization_id", tx.organization_id);
+        if let Some(integration) = integration {
+            sql.push(" AND ").equals("integration_id", integration);
+        }
+        sql.push(" AND (word, ").push(key).push(") IN (SELECT word, id FROM ").rows(gone).push(" AS r)");
+        tx.execute(sql).await?;
+    }
+    if !new.is_empty() {
+        let mut sql = tx.sql();
+        sql.push("INSERT INTO ").push(table).push(" (organization_id, ");
+        sql.push(if integration.is_some() { "integration_id, word, " } else { "word, " }).push(key).push(") SELECT ");
+        sql.bind(tx.organization_id);
+        if let Some(integration) = integration {
+            sql.push(", ").bind(integration);
+        }
+        sql.push(", word, id FROM ").rows(new).push(" AS r WHERE true ON CONFLICT DO NOTHING");
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
