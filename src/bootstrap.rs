@@ -2,15 +2,20 @@
 
 use entity::{
     ApiTokenId, ConfigurationProfileId, Email, LicenseId, ManageMode, ObjectVisibility, OrganizationId, UserId,
-    UserRole, UserStatus, api_token, app_user, configuration_profile, license, organization, user_word,
+    UserRole, UserStatus, api_token, configuration_profile, license, organization,
 };
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait, TryGetable};
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbBackend, EntityTrait};
+use uuid::Uuid;
 
 use crate::service::{
     Error, ErrorCode, Fault, Result,
     db::{Db, Sql, Tx},
     session,
-    value::{email, text},
+    user::{
+        Attributes, Patch, UserRef,
+        apply::{Change, Operation, Options, apply},
+    },
+    value::{email, name},
 };
 
 /// The licences that every organisation's catalogue starts with.
@@ -22,8 +27,6 @@ pub const DEFAULT_PROFILE: &str = "Default: Intake Off";
 
 /// Two processes that make organisations make them one after the other.
 const BOOTSTRAP_LOCK: i64 = 0x636f_756e_7465_7271;
-
-const MAX_NAME_CHARS: usize = 200;
 
 /// An administrator who can sign in.
 #[derive(Debug, Clone)]
@@ -39,10 +42,12 @@ pub struct Administrator {
 /// # Errors
 /// Faults where the name or the email can't be used, or the email is that of a user who is no active administrator.
 pub async fn administrator(db: &Db, organization: &str, email: &str) -> Result<Administrator> {
-    let tx = begin(db).await?;
-    let administrator = make(&tx, organization, email).await?;
-    tx.commit().await?;
-    Ok(administrator)
+    let name = name::check("organisation", organization).map_err(|why| Fault::new(ErrorCode::Invalid, why))?;
+    let tx = match find_organization(Sql::new(db.backend()), Some(&name), db.reader()).await? {
+        Some(id) => db.write(id).await?,
+        None => begin(db).await?,
+    };
+    make(tx, &name, email).await
 }
 
 /// The same on a database without any organisation; `None`, and nothing done, on one that has one.
@@ -51,25 +56,29 @@ pub async fn administrator(db: &Db, organization: &str, email: &str) -> Result<A
 /// As for [`administrator`].
 pub async fn first_start(db: &Db, organization: &str, email: &str) -> Result<Option<Administrator>> {
     // Asked first without the lock, so that a start does not wait for whoever writes.
-    if find::<OrganizationId>(any_organization(Sql::new(db.backend())), db.reader()).await?.is_some() {
+    if find_organization(Sql::new(db.backend()), None, db.reader()).await?.is_some() {
         return Ok(None);
     }
+    let name = name::check("organisation", organization).map_err(|why| Fault::new(ErrorCode::Invalid, why))?;
     let tx = begin(db).await?;
-    if find::<OrganizationId>(any_organization(tx.sql()), tx.connection()).await?.is_some() {
+    if find_organization(tx.sql(), None, tx.connection()).await?.is_some() {
         return Ok(None);
     }
-    let administrator = make(&tx, organization, email).await?;
-    tx.commit().await?;
-    Ok(Some(administrator))
+    make(tx, &name, email).await.map(Some)
 }
 
-fn any_organization(mut sql: Sql) -> Sql {
-    sql.push("SELECT id FROM organization LIMIT 1");
-    sql
-}
-
-async fn find<T: TryGetable>(sql: Sql, db: &impl ConnectionTrait) -> Result<Option<T>> {
-    Ok(sql.map(db, |row| row.try_get("", "id")).await?.into_iter().next())
+/// The organisation of this name, or any.
+async fn find_organization(
+    mut sql: Sql,
+    name: Option<&str>,
+    db: &impl ConnectionTrait,
+) -> Result<Option<OrganizationId>> {
+    sql.push("SELECT id FROM organization");
+    if let Some(name) = name {
+        sql.push(" WHERE ").equals("name", name);
+    }
+    sql.push(" LIMIT 1");
+    Ok(sql.map(db, |row| row.try_get("", "id")).await?.pop())
 }
 
 async fn begin(db: &Db) -> Result<Tx> {
@@ -82,23 +91,17 @@ async fn begin(db: &Db) -> Result<Tx> {
     Ok(tx)
 }
 
-async fn make(tx: &Tx, organization: &str, email: &str) -> Result<Administrator> {
-    let name = organization.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS {
-        let message = format!("The organisation needs a name of at most {MAX_NAME_CHARS} characters.");
-        return Err(Fault::new(ErrorCode::Invalid, message).into());
-    }
-    let email = Email(email::parse(email).map_err(|problem| Fault::new(ErrorCode::InvalidEmail, problem.to_string()))?);
-
-    let mut sql = tx.sql();
-    sql.push("SELECT id FROM organization WHERE ").equals("name", name);
-    let organization_id = match find(sql, tx.connection()).await? {
+async fn make(mut tx: Tx, name: &str, email: &str) -> Result<Administrator> {
+    let email =
+        email::parse(email).map_err(|problem| Fault::new(ErrorCode::InvalidEmail, problem.to_string())).map(Email)?;
+    let organization_id = match find_organization(tx.sql(), Some(name), tx.connection()).await? {
         Some(id) => id,
-        None => make_organization(tx, name).await?,
+        None => make_organization(&tx, name).await?,
     };
-    let user_id = match find_administrator(tx, organization_id, &email).await? {
+    tx.organization_id = organization_id;
+    let user_id = match find_administrator(&tx, &email).await? {
         Some(id) => id,
-        None => make_administrator(tx, organization_id, &email).await?,
+        None => make_administrator(&tx, email).await?,
     };
     let (token, secret_hash) = session::new_token(organization_id);
     let row = api_token::ActiveModel {
@@ -112,6 +115,7 @@ async fn make(tx: &Tx, organization: &str, email: &str) -> Result<Administrator>
         last_used_at: Set(None),
     };
     api_token::Entity::insert(row).exec_without_returning(tx.connection()).await?;
+    tx.commit().await?;
     Ok(Administrator { organization_id, user_id, token })
 }
 
@@ -143,9 +147,9 @@ async fn make_organization(tx: &Tx, name: &str) -> Result<OrganizationId> {
 }
 
 /// The user with this email, where it is an active administrator.
-async fn find_administrator(tx: &Tx, organization_id: OrganizationId, email: &Email) -> Result<Option<UserId>> {
+async fn find_administrator(tx: &Tx, email: &Email) -> Result<Option<UserId>> {
     let mut sql = tx.sql();
-    sql.push("SELECT id, role, status FROM app_user WHERE ").equals("organization_id", organization_id);
+    sql.push("SELECT id, role, status FROM app_user WHERE ").equals("organization_id", tx.organization_id);
     sql.push(" AND ").equals("email", email.clone()).push(" AND deleted_at IS NULL");
     let found = sql
         .map(tx.connection(), |row| Ok((row.try_get("", "id")?, row.try_get("", "role")?, row.try_get("", "status")?)))
@@ -157,44 +161,30 @@ async fn find_administrator(tx: &Tx, organization_id: OrganizationId, email: &Em
         Some((_, role, status)) => {
             let what = if status == UserStatus::Active { role.as_str() } else { status.as_str() };
             let message = format!(
-                "{email} is a user of the organisation, but no active administrator ({what}): give the email of one, or of nobody yet."
+                "{email} is a user of the organisation, but no active administrator ({what}): give the email of one, \
+                 or one that nobody has yet."
             );
             Err(Error::from(Fault::new(ErrorCode::WrongState, message)))
         }
     }
 }
 
-async fn make_administrator(tx: &Tx, organization_id: OrganizationId, email: &Email) -> Result<UserId> {
-    let mut sql = tx.sql();
-    sql.push("SELECT id FROM configuration_profile WHERE ").equals("organization_id", organization_id);
-    sql.push(" AND is_default");
-    let profile: ConfigurationProfileId =
-        find(sql, tx.connection()).await?.ok_or_else(|| Error::internal("the organisation has no default profile"))?;
-    let id: UserId = tx.clock.id();
-    let row = app_user::ActiveModel {
-        organization_id: Set(organization_id),
-        id: Set(id),
-        email: Set(email.clone()),
-        first_name: Set(None),
-        last_name: Set(None),
-        title: Set(None),
-        sort_name: Set(text::fold(email.as_str())),
-        team_id: Set(None),
-        role: Set(UserRole::Admin),
-        object_visibility: Set(ObjectVisibility::Full),
-        configuration_profile_id: Set(profile),
-        status: Set(UserStatus::Active),
-        suspended_at: Set(None),
-        created_at: Set(tx.now),
-        updated_at: Set(tx.now),
-        deleted_at: Set(None),
+async fn make_administrator(tx: &Tx, email: Email) -> Result<UserId> {
+    let change = Change {
+        user: UserRef::Email(email.0.clone()),
+        operation: Operation::Add,
+        attributes: Attributes {
+            email: Patch::Set(email.0),
+            role: Patch::Set(UserRole::Admin),
+            object_visibility: Patch::Set(ObjectVisibility::Full),
+            ..Attributes::default()
+        },
     };
-    app_user::Entity::insert(row).exec_without_returning(tx.connection()).await?;
-    let words = text::words(email.as_str()).into_iter().map(|word| user_word::ActiveModel {
-        organization_id: Set(organization_id),
-        word: Set(word),
-        user_id: Set(id),
-    });
-    user_word::Entity::insert_many(words).exec_without_returning(tx.connection()).await?;
-    Ok(id)
+    // Nobody has signed in: only an ended mapping would name who did it, and an addition ends none.
+    let options = Options { actor: UserId(Uuid::nil()), create_missing_teams: false };
+    match apply(tx, &[change], &options).await?.pop() {
+        Some(Ok(applied)) => Ok(applied.user),
+        Some(Err(faults)) => Err(Error::Faults(faults)),
+        None => Err(Error::internal("the administrator was neither made nor refused")),
+    }
 }

@@ -28,7 +28,7 @@ use crate::{
     bootstrap,
     config::{Bootstrap, Cli, Command, DatabaseSettings, Migrate, Serve},
     database, graphql, http,
-    service::{Limits, Services, clock::Clock, links::Links},
+    service::{Error, ErrorCode, Limits, Services, clock::Clock, links::Links},
     telemetry,
 };
 
@@ -68,7 +68,9 @@ fn bad_value(error: &clap::Error) -> String {
         _ => String::new(),
     };
     let (argument, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
-    let command = Cli::command();
+    let mut command = Cli::command();
+    // Only a command that is built can say how its arguments are shown.
+    command.build();
     let setting =
         command.get_subcommands().flat_map(clap::Command::get_arguments).find(|known| known.to_string() == argument);
     let flag = argument.split(' ').next().unwrap_or_default();
@@ -117,9 +119,21 @@ async fn make_administrator(settings: Bootstrap) -> Result<(), String> {
     let db = database::open(&settings.database, Clock::system()).await?;
     let administrator = bootstrap::administrator(&db, &settings.organization, &settings.admin_email)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| refused_administrator(&error))?;
     print(&format!("{}\n", administrator.token));
     Ok(())
+}
+
+/// The setting that the first rows can't be made with.
+fn refused_administrator(error: &Error) -> String {
+    let setting = match error {
+        Error::Faults(faults) if faults.iter().all(|fault| fault.code == ErrorCode::Invalid) => {
+            "COUNTERPART_ORGANIZATION (--organization)"
+        }
+        Error::Faults(_) => "COUNTERPART_ADMIN_EMAIL (--admin-email)",
+        _ => "DATABASE_URL (--database-url)",
+    };
+    format!("{setting}: {error}")
 }
 
 /// A command other than `serve` needs the data folder only where the database lies in it.
@@ -145,7 +159,7 @@ async fn serve(settings: Serve) -> Result<(), String> {
     let db = database::open(&settings.database, clock.clone()).await?;
     let first = bootstrap::first_start(&db, &settings.organization, &settings.admin_email)
         .await
-        .map_err(|error| error.to_string())?;
+        .map_err(|error| refused_administrator(&error))?;
     let services = Arc::new(Services {
         db,
         clock,

@@ -52,7 +52,7 @@ pub struct Serve {
     pub secret_key: Option<String>,
 
     /// The largest file that is taken, in bytes.
-    #[arg(long, env = "COUNTERPART_MAX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 512 * 1024 * 1024)]
+    #[arg(long, env = "COUNTERPART_MAX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 512 * 1024 * 1024, value_parser = bytes)]
     pub max_upload_bytes: u64,
 
     /// The organisation that is made on an empty database.
@@ -151,6 +151,10 @@ fn secret_key(text: &str) -> Result<String, String> {
         return Err("give at least 32 characters, for example from `openssl rand -hex 32`".to_owned());
     }
     Ok(text.to_owned())
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|bytes| *bytes > 0).ok_or_else(|| "give a whole number, without a unit".to_owned())
 }
 
 fn log_filter(text: &str) -> Result<String, String> {

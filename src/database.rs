@@ -29,7 +29,7 @@ const MIGRATION_LOCK: i64 = 0x636f_756e_7465_7270;
 pub async fn open(settings: &DatabaseSettings, clock: Clock) -> Result<Db, String> {
     let url = settings.url();
     if !["sqlite:", "postgres:", "postgresql:"].iter().any(|scheme| url.starts_with(scheme)) {
-        return Err("DATABASE_URL (--database-url) is not an address of a database that this server knows: \
+        return Err("DATABASE_URL (--database-url): this is not the address of a database that this server knows; \
             give sqlite://PATH or postgres://USER:PASSWORD@HOST/NAME"
             .to_owned());
     }
@@ -96,7 +96,7 @@ fn refused(url: &str, error: &DbErr) -> String {
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
         | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_ref() {
-            sqlx::Error::Configuration(cause) => format!("can't be read: {cause}"),
+            sqlx::Error::Configuration(cause) => format!("this can't be read: {cause}"),
             sqlx::Error::Io(cause) => {
                 format!("{place} does not answer ({cause}): see that it runs and can be reached from here")
             }
@@ -113,9 +113,10 @@ fn refused(url: &str, error: &DbErr) -> String {
             },
             cause => format!("{place} can't be used: {cause}"),
         },
+        DbErr::Custom(cause) => format!("{place} can't be used: {cause}"),
         error => format!("{place} can't be used: {error}"),
     };
-    format!("DATABASE_URL (--database-url) {what}")
+    format!("DATABASE_URL (--database-url): {what}")
 }
 
 /// Brings the schema up to date, as a whole or not at all.

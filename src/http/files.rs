@@ -12,7 +12,11 @@ use entity::OrganizationId;
 use super::{App, front::RequestId, refusal::Refusal};
 use crate::{
     graphql,
-    service::{Result, Services, links::Download},
+    service::{
+        Result, Services,
+        csv::{Kind, template as template_of},
+        links::Download,
+    },
 };
 
 /// The schema, as `counterpart schema` prints it.
@@ -22,16 +26,14 @@ pub async fn schema() -> Response {
 
 /// The header row of a kind of file, to start one from.
 pub async fn template(Path(file): Path<String>) -> Response {
-    let header = match file.as_str() {
-        "users.csv" => TEMPLATES[0],
-        "mappings.csv" => TEMPLATES[1],
-        "crm-users.csv" => TEMPLATES[2],
+    let kind = match file.as_str() {
+        "users.csv" => Kind::Users,
+        "mappings.csv" => Kind::Mappings,
+        "crm-users.csv" => Kind::CrmUsers,
         _ => return (StatusCode::NOT_FOUND, "There is nothing at this address.\n").into_response(),
     };
-    csv(&file, Body::from(format!("{header}\r\n")))
+    csv(&file, Body::from(template_of(kind)))
 }
-
-const TEMPLATES: [&str; 3] = ["", "", ""];
 
 /// What a signed address gives, while it is valid. The address is the permission: no token is needed.
 pub async fn download(

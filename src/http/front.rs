@@ -51,7 +51,16 @@ pub async fn pass(State(app): State<App>, mut request: Request, next: Next) -> R
     let status = response.status().as_u16();
     let operation = response.extensions().get::<OperationName>().map(|OperationName(name)| name.as_str());
     span.in_scope(|| {
-        tracing::info!(method, path, route, status, ms = seconds * 1000.0, statements, operation, "answered");
+        tracing::info!(
+            method,
+            path,
+            route,
+            status,
+            ms = (seconds * 1e6).round() / 1e3,
+            statements,
+            operation,
+            "answered"
+        );
     });
     metrics::counter!(telemetry::REQUESTS, "route" => route.clone(), "method" => method, "status" => status.to_string())
         .increment(1);
