@@ -3,6 +3,8 @@
 //! A test is a function that is given a [`World`](support::World) and reads as sentences; [`both!`] has it run on both
 //! databases. What must be seen from outside (start-up, signals) runs the program itself.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on has failed")]
+
 /// Runs each of these tests on both databases: `name::sqlite` and `name::postgres`.
 macro_rules! both {
     ($($name:ident),* $(,)?) => {$(
