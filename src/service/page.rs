@@ -53,6 +53,21 @@ pub struct Order {
     pub descending: bool,
 }
 
+/// A table whose rows a list shows.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    pub name: &'static str,
+    /// The columns of its primary key, of the alias `x`.
+    pub key: &'static str,
+}
+
+impl Table {
+    /// A table whose rows have an id.
+    pub const fn with_id(name: &'static str) -> Self {
+        Self { name, key: "x.organization_id, x.id" }
+    }
+}
+
 /// A page that was asked for, checked.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PageRequest {
@@ -247,7 +262,7 @@ impl PageRequest {
         db: &impl ConnectionTrait,
         order: &Order,
         parents: &[Uuid],
-        table: &str,
+        table: Table,
         from: impl Fn(&mut Sql),
         read: impl Fn(&QueryResult) -> Result<T, DbErr>,
     ) -> Result<std::collections::HashMap<Uuid, Page<T>>> {
@@ -262,8 +277,12 @@ impl PageRequest {
         } else {
             // SQLite has no LATERAL; a list of keys that depends on the row outside does the same.
             sql.push("CROSS JOIN ")
-                .push(table)
-                .push(" AS x ON (x.organization_id, x.id) IN (SELECT x.organization_id, x.id ");
+                .push(table.name)
+                .push(" AS x ON (")
+                .push(table.key)
+                .push(") IN (SELECT ")
+                .push(table.key)
+                .push(" ");
             from(&mut sql);
             self.restrict(&mut sql, order);
             sql.push(")");

@@ -1,1 +1,74 @@
-//! Reading: see `graphql` for who asks.
+//! Finding and listing imports and their rows: for administrators.
+
+use std::collections::HashMap;
+
+use entity::{ImportJobId, RowOutcome, import_job, import_row};
+
+use crate::service::{
+    Session,
+    db::Sql,
+    error::Result,
+    list::{self, Below, List},
+    page::{Key, KeyKind, Order, Table},
+};
+
+/// The imports of the organisation, newest first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Jobs;
+
+/// The rows that an import has kept, by line; only those of an outcome in the list, where there is one.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct RowsOfJob {
+    pub outcome: Option<Vec<RowOutcome>>,
+}
+
+impl List for Jobs {
+    type Row = import_job::Model;
+
+    fn order(&self) -> Order {
+        Order { tag: "import", columns: &[("x.id", KeyKind::Id)], descending: true }
+    }
+
+    fn keys(&self, job: &import_job::Model) -> Vec<Key> {
+        vec![Key::Id(job.id.0)]
+    }
+
+    fn from(&self, session: &Session, sql: &mut Sql) {
+        sql.push(" FROM import_job x WHERE ").equals("x.organization_id", session.organization_id());
+    }
+}
+
+impl List for RowsOfJob {
+    type Row = import_row::Model;
+
+    fn order(&self) -> Order {
+        Order { tag: "import_row", columns: &[("x.line", KeyKind::Number)], descending: false }
+    }
+
+    fn keys(&self, row: &import_row::Model) -> Vec<Key> {
+        vec![Key::Number(row.line)]
+    }
+
+    fn from(&self, session: &Session, sql: &mut Sql) {
+        sql.push(" FROM import_row x WHERE ").equals("x.organization_id", session.organization_id());
+        sql.push(" AND x.import_job_id = p.parent");
+        if let Some(outcome) = &self.outcome {
+            sql.push(" AND ").any_name("x.outcome", outcome);
+        }
+    }
+}
+
+impl Below for RowsOfJob {
+    const TABLE: Table = Table { name: "import_row", key: "x.organization_id, x.import_job_id, x.line" };
+}
+
+/// The imports of these ids; none for a viewer who is no administrator.
+pub async fn by_id(session: &Session, ids: &[ImportJobId]) -> Result<HashMap<ImportJobId, import_job::Model>> {
+    if !session.is_admin() {
+        return Ok(HashMap::new());
+    }
+    let mut sql = session.sql();
+    sql.push("SELECT x.* FROM import_job x WHERE ").equals("x.organization_id", session.organization_id());
+    sql.push(" AND ").any_id("x.id", ids);
+    list::keyed(session, sql, |job: &import_job::Model| job.id).await
+}

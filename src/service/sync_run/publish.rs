@@ -369,7 +369,7 @@ async fn update(tx: &Tx, rows: Rows, seen: &[CrmUserId]) -> Result<()> {
 }
 
 /// What was staged has been carried out, or will not be.
-async fn clear(tx: &Tx, run: SyncRunId) -> Result<()> {
+pub(crate) async fn clear(tx: &Tx, run: SyncRunId) -> Result<()> {
     let mut sql = tx.sql();
     sql.push("DELETE FROM crm_user_stage WHERE ").equals("organization_id", tx.organization_id);
     sql.push(" AND ").equals("sync_run_id", run);

@@ -15,7 +15,7 @@ async fn one(session: &Session, user: UserRef, operation: Operation, attributes:
     session.admin()?;
     let tx = session.services.db.write(session.organization_id()).await?;
     let options = Options { actor: session.viewer.user_id, create_missing_teams: false };
-    let done = apply(&tx, &[Change { user, operation, attributes }], &options).await?;
+    let done = apply(&tx, &[Change { user, operation, attributes, flawed: false }], &options).await?;
     let id = match done.into_iter().next() {
         Some(Ok(applied)) => applied.user,
         Some(Err(faults)) => return Err(Error::Faults(faults)),

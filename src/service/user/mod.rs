@@ -4,6 +4,7 @@ pub mod apply;
 pub mod change;
 pub mod locate;
 pub mod query;
+pub mod standing;
 
 use entity::{ObjectVisibility, UserId, UserRole};
 

@@ -20,14 +20,14 @@ use crate::service::{
 /// Decides one change, and puts what it comes to into the world.
 pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Options) -> Result<Applied, Faults> {
     match change.operation {
-        Operation::Add => add(tx, world, &change.attributes, options),
+        Operation::Add => add(tx, world, change, options),
         Operation::Edit => {
             let person = world.find(&change.user).map_err(|fault| vec![fault])?.clone();
             let mut after = person.clone();
             let mut draft = Draft::new(tx, world, options);
             draft.attributes(&mut after, &change.attributes, false);
             draft.keep_an_admin(&person, Some(&after), "role");
-            let teams = draft.finish()?;
+            let teams = draft.finish(change.flawed)?;
             Ok(settle(world, person, Some(after), teams))
         }
         Operation::Suspend | Operation::Reactivate | Operation::Delete => {
@@ -44,13 +44,13 @@ pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Opti
             };
             let mut draft = Draft::new(tx, world, options);
             draft.keep_an_admin(&person, after.as_ref(), "user");
-            let teams = draft.finish()?;
+            let teams = draft.finish(change.flawed)?;
             Ok(settle(world, person, after, teams))
         }
     }
 }
 
-fn add(tx: &Tx, world: &mut World, attributes: &Attributes, options: &Options) -> Result<Applied, Faults> {
+fn add(tx: &Tx, world: &mut World, change: &Change, options: &Options) -> Result<Applied, Faults> {
     let id: UserId = tx.clock.id();
     let mut draft = Draft::new(tx, world, options);
     let mut person = Person {
@@ -68,8 +68,8 @@ fn add(tx: &Tx, world: &mut World, attributes: &Attributes, options: &Options) -
         managed: BTreeSet::new(),
         licenses: BTreeSet::new(),
     };
-    draft.attributes(&mut person, attributes, true);
-    let teams = draft.finish()?;
+    draft.attributes(&mut person, &change.attributes, true);
+    let teams = draft.finish(change.flawed)?;
     for team in &teams {
         world.tree.insert(team.id, team.parent, team.name.clone());
     }
@@ -161,8 +161,8 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(self) -> Result<Vec<NewTeam>, Faults> {
-        if self.faults.is_empty() { Ok(self.teams) } else { Err(self.faults) }
+    fn finish(self, flawed: bool) -> Result<Vec<NewTeam>, Faults> {
+        if self.faults.is_empty() && !flawed { Ok(self.teams) } else { Err(self.faults) }
     }
 
     fn fault(&mut self, code: ErrorCode, field: &'static str, message: impl Into<String>) {

@@ -34,6 +34,8 @@ pub struct Change {
     pub user: UserRef,
     pub operation: Operation,
     pub attributes: Attributes,
+    /// Something is wrong with it already: it is not carried out, but all else that is wrong with it is said.
+    pub flawed: bool,
 }
 
 /// How changes are carried out.
