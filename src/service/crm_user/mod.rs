@@ -1,6 +1,7 @@
 //! CRM users: what a CRM last said of its users.
 
 pub mod locate;
+pub mod candidates;
 pub mod query;
 
 use entity::{CrmKind, CrmUserId};
