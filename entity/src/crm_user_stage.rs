@@ -14,6 +14,8 @@ pub struct Model {
     pub sync_run_id: SyncRunId,
     #[sea_orm(primary_key, auto_increment = false)]
     pub line: i64,
+    /// The id that the CRM user gets if it is new.
+    pub new_id: CrmUserId,
     pub external_id: ExternalId,
     pub email: Option<Email>,
     pub name: Option<String>,
@@ -22,6 +24,8 @@ pub struct Model {
     pub team: Option<String>,
     pub is_active: bool,
     pub crm_created_at: Option<DateTimeUtc>,
+    /// The cells as they stand in the file, as a JSON array; none for what came without a file.
+    pub cells: Option<String>,
     #[sea_orm(belongs_to, from = "(organization_id, sync_run_id)", to = "(organization_id, id)")]
     pub sync_run: BelongsTo<super::sync_run::Entity>,
 }

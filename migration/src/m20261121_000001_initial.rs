@@ -313,6 +313,7 @@ const UP: &[&str] = &[
         organization_id {uuid} NOT NULL REFERENCES organization (id),
         sync_run_id {uuid} NOT NULL,
         line {int} NOT NULL,
+        new_id {uuid} NOT NULL,
         external_id {text} NOT NULL,
         email {text},
         name {text},
@@ -321,6 +322,7 @@ const UP: &[&str] = &[
         team {text},
         is_active {bool} NOT NULL,
         crm_created_at {time},
+        cells {text},
         PRIMARY KEY (organization_id, sync_run_id, line),
         FOREIGN KEY (organization_id, sync_run_id) REFERENCES sync_run (organization_id, id)
     )"#,

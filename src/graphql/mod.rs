@@ -96,17 +96,9 @@ pub async fn execute(schema: &Schema, session: Option<Session>, request: Request
     complete(response)
 }
 
-/// Answers any operation; a subscription with a response for each event.
-pub fn execute_stream(
-    schema: &Schema,
-    session: Option<Session>,
-    mut request: Request,
-) -> BoxStream<'static, Response> {
-    if !guard::is_subscription(&mut request) {
-        let schema = schema.clone();
-        return stream::once(async move { execute(&schema, session, request).await }).boxed();
-    }
-    match prepare(session, request) {
+/// Answers a subscription, with a response for each event.
+pub fn subscribe(schema: &Schema, session: Session, request: Request) -> BoxStream<'static, Response> {
+    match prepare(Some(session), request) {
         Ok(request) => schema.execute_stream(request).map(complete).boxed(),
         Err(response) => stream::once(std::future::ready(complete(response))).boxed(),
     }

@@ -64,8 +64,7 @@ pub async fn counts<L: Below>(session: &Session, list: &L, parents: &[Uuid]) -> 
     sql.push("SELECT p.parent AS parent_key, (SELECT COUNT(*)");
     list.from(session, &mut sql);
     sql.push(") AS n FROM ").ids("parent", parents).push(" AS p");
-    let counts =
-        sql.map(session.reader(), |row| Ok((row.try_get("", "parent_key")?, row.try_get("", "n")?))).await?;
+    let counts = sql.map(session.reader(), |row| Ok((row.try_get("", "parent_key")?, row.try_get("", "n")?))).await?;
     Ok(counts.into_iter().collect())
 }
 
@@ -89,9 +88,8 @@ pub async fn grouped<P: From<Uuid> + Eq + Hash, M: FromQueryResult>(
     session: &Session,
     sql: Sql,
 ) -> Result<HashMap<P, Vec<M>>> {
-    let rows = sql
-        .map(session.reader(), |found| Ok((found.try_get::<Uuid>("", "parent_key")?, row::<M>(found)?)))
-        .await?;
+    let rows =
+        sql.map(session.reader(), |found| Ok((found.try_get::<Uuid>("", "parent_key")?, row::<M>(found)?))).await?;
     let mut groups: HashMap<P, Vec<M>> = HashMap::new();
     for (parent, row) in rows {
         groups.entry(parent.into()).or_default().push(row);

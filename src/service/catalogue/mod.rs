@@ -16,4 +16,6 @@ pub enum LicenseRef {
 pub enum ProfileRef {
     Id(ConfigurationProfileId),
     Name(String),
+    /// The organisation's default profile.
+    Default,
 }

@@ -1,5 +1,6 @@
 //! CRM users: what a CRM last said of its users.
 
+pub mod incoming;
 pub mod locate;
 pub mod candidates;
 pub mod query;

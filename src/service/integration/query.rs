@@ -6,13 +6,7 @@ use croner::Cron;
 use entity::{IntegrationId, LinkState, MappingSource, integration::Model};
 
 use super::IntegrationRef;
-use crate::service::{
-    Scope, Session,
-    clock::Time,
-    db::Sql,
-    error::Result,
-    list,
-};
+use crate::service::{Scope, Session, clock::Time, db::Sql, error::Result, list};
 
 /// Every state of a user towards an integration, in the order in which they are shown.
 pub const STATES: [LinkState; 6] = [

@@ -29,6 +29,17 @@ impl Warning {
         }
     }
 
+    /// The warning's name, as the API shows it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NameMismatch => "NAME_MISMATCH",
+            Self::EmailMismatch => "EMAIL_MISMATCH",
+            Self::CrmUserInactive => "CRM_USER_INACTIVE",
+            Self::UserSuspended => "USER_SUSPENDED",
+            Self::EmailNowAmbiguous => "EMAIL_NOW_AMBIGUOUS",
+        }
+    }
+
     /// The warnings of a set of bits.
     pub fn of(bits: i32) -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(move |warning| bits & warning.bit() != 0)

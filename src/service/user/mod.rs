@@ -1,5 +1,6 @@
 //! Users: who they are, where they stand in the hierarchy, what they may do.
 
+pub mod apply;
 pub mod change;
 pub mod locate;
 pub mod query;

@@ -27,7 +27,7 @@ pub fn check(what: &str, name: &str) -> Result<String, String> {
     }
 }
 
-/// A free text of a person or a CRM (a name, a title) as it is stored: NFC; empty is none.
+/// A free text of a person or a CRM (a name, a title) as it is stored: NFC, no white space around it; empty is none.
 ///
 /// # Errors
 /// A sentence for a person: over [`MAX_CHARS`] characters, or a control character in it.
@@ -35,7 +35,7 @@ pub fn check_text(text: &str) -> Result<Option<String>, String> {
     if text.chars().any(char::is_control) {
         return Err(format!("{text:?} holds a control character, such as a tab or a line break."));
     }
-    let text: String = text.nfc().collect();
+    let text: String = text.trim().nfc().collect();
     match text.chars().count() {
         0 => Ok(None),
         n if n > MAX_CHARS => Err(format!("A text here has {MAX_CHARS} characters at most; this one has {n}.")),

@@ -1,0 +1,284 @@
+//! The commands, and how each ends: one line on standard error when a setting can't be used.
+
+use std::{
+    fs,
+    io::{self, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::Path,
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use clap::{
+    CommandFactory, Parser,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
+use object_store::local::LocalFileSystem;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::Notify,
+};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::{
+    bootstrap,
+    config::{Bootstrap, Cli, Command, DatabaseSettings, Migrate, Serve},
+    database, graphql, http,
+    service::{Error, ErrorCode, Limits, Services, clock::Clock, links::Links},
+    telemetry,
+};
+
+/// How long requests in flight may take after the signal to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) => {
+            return refuse(&bad_value(&error));
+        }
+        Err(error) => error.exit(),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&format!("the program can't start: {error}")),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => refuse(&message),
+    }
+}
+
+fn refuse(message: &str) -> ExitCode {
+    let line = message.split(['\r', '\n']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
+    // With standard error gone, the exit code alone must do.
+    let _ = writeln!(io::stderr(), "counterpart: {line}");
+    ExitCode::FAILURE
+}
+
+/// One line for a value that can't be used, under both names of its setting.
+fn bad_value(error: &clap::Error) -> String {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let (argument, value) = (text(ContextKind::InvalidArg), text(ContextKind::InvalidValue));
+    let mut command = Cli::command();
+    // Only a command that is built can say how its arguments are shown.
+    command.build();
+    let setting =
+        command.get_subcommands().flat_map(clap::Command::get_arguments).find(|known| known.to_string() == argument);
+    let flag = argument.split(' ').next().unwrap_or_default();
+    let name = match setting.and_then(clap::Arg::get_env) {
+        Some(variable) => format!("{} ({flag})", variable.display()),
+        None => flag.to_owned(),
+    };
+    let shown =
+        if setting.is_some_and(clap::Arg::is_hide_env_values_set) { "this".to_owned() } else { format!("`{value}`") };
+    let why = match (std::error::Error::source(error), error.get(ContextKind::ValidValue)) {
+        (Some(why), _) => why.to_string(),
+        (None, Some(ContextValue::Strings(valid))) => format!("give one of {}", valid.join(", ")),
+        (None, _) => "give another value".to_owned(),
+    };
+    format!("{name}: {shown} can't be used: {why}")
+}
+
+async fn run(command: Command) -> Result<(), String> {
+    match command {
+        Command::Serve(settings) => serve(settings).await,
+        Command::Bootstrap(settings) => make_administrator(settings).await,
+        Command::Migrate(settings) => migrate(settings).await,
+        Command::Schema => {
+            print(&graphql::sdl());
+            Ok(())
+        }
+    }
+}
+
+/// Writes to standard output; nobody reading it is no reason to stop.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+async fn migrate(settings: Migrate) -> Result<(), String> {
+    telemetry::start(&settings.log);
+    prepare_default_folder(&settings.database)?;
+    database::open(&settings.database, Clock::system()).await?;
+    Ok(())
+}
+
+async fn make_administrator(settings: Bootstrap) -> Result<(), String> {
+    telemetry::start(&settings.log);
+    prepare_default_folder(&settings.database)?;
+    let db = database::open(&settings.database, Clock::system()).await?;
+    let administrator = bootstrap::administrator(&db, &settings.organization, &settings.admin_email)
+        .await
+        .map_err(|error| refused_administrator(&error))?;
+    print(&format!("{}\n", administrator.token));
+    Ok(())
+}
+
+/// The setting that the first rows can't be made with.
+fn refused_administrator(error: &Error) -> String {
+    let setting = match error {
+        Error::Faults(faults) if faults.iter().all(|fault| fault.code == ErrorCode::Invalid) => {
+            "COUNTERPART_ORGANIZATION (--organization)"
+        }
+        Error::Faults(_) => "COUNTERPART_ADMIN_EMAIL (--admin-email)",
+        _ => "DATABASE_URL (--database-url)",
+    };
+    format!("{setting}: {error}")
+}
+
+/// A command other than `serve` needs the data folder only where the database lies in it.
+fn prepare_default_folder(settings: &DatabaseSettings) -> Result<(), String> {
+    if settings.database_url.is_none() { prepare_folder(&settings.data_dir) } else { Ok(()) }
+}
+
+async fn serve(settings: Serve) -> Result<(), String> {
+    telemetry::start(&settings.log);
+    let listener = listen(&settings.listen).await?;
+    let address = listener.local_addr().map_err(|error| format!("COUNTERPART_LISTEN (--listen): {error}"))?;
+    let base = match settings.public_url {
+        Some(url) => url,
+        None => local_url(address)?,
+    };
+    prepare_folder(&settings.database.data_dir)?;
+    let key = match settings.secret_key {
+        Some(key) => key,
+        None => kept_key(&settings.database.data_dir)?,
+    };
+    let files = uploads_folder(&settings.database.data_dir)?;
+    let clock = Clock::system();
+    let db = database::open(&settings.database, clock.clone()).await?;
+    let first = bootstrap::first_start(&db, &settings.organization, &settings.admin_email)
+        .await
+        .map_err(|error| refused_administrator(&error))?;
+    let services = Arc::new(Services {
+        db,
+        clock,
+        files: Arc::new(files),
+        links: Links::new(key.into_bytes(), base.clone()),
+        work: Notify::new(),
+        limits: Limits { upload_bytes: settings.max_upload_bytes },
+    });
+
+    let stop = CancellationToken::new();
+    let app = http::router(Arc::clone(&services), stop.clone());
+    stop_on_signal(stop.clone())?;
+    tokio::spawn(upkeep(stop.clone()));
+    if let Some(administrator) = first {
+        print(&welcome(&settings.organization, &settings.admin_email, &administrator.token, &base));
+    }
+    tracing::info!(%address, public_url = %base, "serving");
+    http::serve(listener, app, stop, GRACE).await.map_err(|error| format!("the server stopped: {error}"))?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn welcome(organization: &str, email: &str, token: &str, base: &Url) -> String {
+    format!(
+        "The database was empty: it now has the organisation \"{organization}\" and its administrator {email}.\n\n\
+         API token:  {token}\n\
+         Start page: {base}\n\
+         GraphiQL:   {base}graphiql\n\n\
+         The token is shown this once. `counterpart bootstrap` makes another.\n"
+    )
+}
+
+async fn listen(address: &str) -> Result<TcpListener, String> {
+    TcpListener::bind(address).await.map_err(|error| {
+        let why = match error.kind() {
+            io::ErrorKind::AddrInUse => {
+                "is taken by another program: stop that one, or give another port, for example 127.0.0.1:8001"
+            }
+            io::ErrorKind::PermissionDenied => "is not for this user: give a port over 1023",
+            io::ErrorKind::AddrNotAvailable => {
+                "is not an address of this machine: give one that is, or 0.0.0.0 for all"
+            }
+            _ => "is not an address to listen at: give an address and a port, for example 127.0.0.1:8000",
+        };
+        format!("COUNTERPART_LISTEN (--listen): {address} {why}")
+    })
+}
+
+/// The address for a browser on this machine.
+fn local_url(address: SocketAddr) -> Result<Url, String> {
+    let ip = if address.ip().is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address.ip() };
+    Url::parse(&format!("http://{}/", SocketAddr::new(ip, address.port())))
+        .map_err(|error| format!("COUNTERPART_PUBLIC_URL (--public-url): {error}"))
+}
+
+fn prepare_folder(folder: &Path) -> Result<(), String> {
+    fs::create_dir_all(folder).and_then(|()| tempfile::tempfile_in(folder).map(drop)).map_err(|error| {
+        format!(
+            "COUNTERPART_DATA_DIR (--data-dir): {} can't be written to ({error}): give a folder that can",
+            folder.display()
+        )
+    })
+}
+
+fn uploads_folder(data: &Path) -> Result<LocalFileSystem, String> {
+    let folder = data.join("files");
+    prepare_folder(&folder)?;
+    LocalFileSystem::new_with_prefix(&folder)
+        .map_err(|error| format!("COUNTERPART_DATA_DIR (--data-dir): {} can't be used: {error}", folder.display()))
+}
+
+/// The secret key of the data folder; made at the first start, for this user's eyes only.
+fn kept_key(data: &Path) -> Result<String, String> {
+    let file = data.join("secret-key");
+    let failed = |error: io::Error| {
+        format!(
+            "COUNTERPART_SECRET_KEY (--secret-key): {} can't be used ({error}): give a key, or mend the file",
+            file.display()
+        )
+    };
+    if !file.try_exists().map_err(failed)? {
+        let key: [u8; 32] = rand::random();
+        // A temporary file is readable for its owner only; under its name it is complete or not there.
+        let mut new = tempfile::NamedTempFile::new_in(data).map_err(failed)?;
+        new.write_all(BASE64_URL_SAFE_NO_PAD.encode(key).as_bytes()).map_err(failed)?;
+        new.as_file().sync_all().map_err(failed)?;
+        match new.persist_noclobber(&file) {
+            Ok(_) => {}
+            // Another server on this folder was faster.
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(failed(error.error)),
+        }
+    }
+    let key = fs::read_to_string(&file).map_err(failed)?.trim().to_owned();
+    if key.len() < 32 {
+        return Err(failed(io::Error::other("it is shorter than 32 characters")));
+    }
+    Ok(key)
+}
+
+fn stop_on_signal(stop: CancellationToken) -> Result<(), String> {
+    let failed = |error: io::Error| format!("the program can't listen for signals: {error}");
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: no new requests, those in flight are finished");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// Keeps the metrics' memory bounded while nobody reads them.
+async fn upkeep(stop: CancellationToken) {
+    let metrics = telemetry::metrics();
+    while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
+        metrics.run_upkeep();
+    }
+}

@@ -1,0 +1,183 @@
+//! The settings: flags, and environment variables of the same meaning.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use crate::telemetry::LogFormat;
+
+/// Keeps the users of a revenue application and their counterparts in the CRM matched, over GraphQL.
+#[derive(Debug, Parser)]
+#[command(name = "counterpart", version, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What the program does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Bring the database to the newest schema, then serve. On an empty database, make an organisation and its
+    /// administrator first, and print the administrator's token.
+    Serve(Serve),
+    /// Make an organisation and its administrator, or find them, and print a new API token as the only line of
+    /// standard output. Brings the database to the newest schema first.
+    Bootstrap(Bootstrap),
+    /// Bring the database to the newest schema, and stop.
+    Migrate(Migrate),
+    /// Print the GraphQL schema.
+    Schema,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    #[command(flatten)]
+    pub log: LogSettings,
+
+    /// Where to listen: address and port.
+    #[arg(long, env = "COUNTERPART_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
+    pub listen: String,
+
+    /// The address that users reach this server at; links are made with it. Default: where it listens.
+    #[arg(long, env = "COUNTERPART_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
+    pub public_url: Option<Url>,
+
+    /// Signs links: at least 32 characters, the same for all servers on one database. Default: one is made and kept in
+    /// the data folder, which serves one server only.
+    #[arg(long, env = "COUNTERPART_SECRET_KEY", value_name = "KEY", hide_env_values = true, value_parser = secret_key)]
+    pub secret_key: Option<String>,
+
+    /// The largest file that is taken, in bytes.
+    #[arg(long, env = "COUNTERPART_MAX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 512 * 1024 * 1024, value_parser = bytes)]
+    pub max_upload_bytes: u64,
+
+    /// The organisation that is made on an empty database.
+    #[arg(long, env = "COUNTERPART_ORGANIZATION", value_name = "NAME", default_value = "My organization")]
+    pub organization: String,
+
+    /// The email of the administrator who is made on an empty database.
+    #[arg(long, env = "COUNTERPART_ADMIN_EMAIL", value_name = "EMAIL", default_value = "admin@example.com")]
+    pub admin_email: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Bootstrap {
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    #[command(flatten)]
+    pub log: LogSettings,
+
+    /// The organisation's name.
+    #[arg(long, env = "COUNTERPART_ORGANIZATION", value_name = "NAME")]
+    pub organization: String,
+
+    /// The administrator's email.
+    #[arg(long, env = "COUNTERPART_ADMIN_EMAIL", value_name = "EMAIL")]
+    pub admin_email: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Migrate {
+    #[command(flatten)]
+    pub database: DatabaseSettings,
+    #[command(flatten)]
+    pub log: LogSettings,
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct DatabaseSettings {
+    /// The database: `sqlite://PATH`, or `postgres://USER:PASSWORD@HOST/NAME`. Default: the SQLite file
+    /// `counterpart.db` in the data folder, made when it is missing.
+    #[arg(long, env = "DATABASE_URL", value_name = "URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+
+    /// The folder for the files that the server keeps; made when it is missing.
+    #[arg(long, env = "COUNTERPART_DATA_DIR", value_name = "FOLDER", default_value = "./data")]
+    pub data_dir: PathBuf,
+
+    /// How many connections to the database are open at once, at most.
+    #[arg(
+        long, env = "COUNTERPART_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = 10,
+        value_parser = clap::value_parser!(u32).range(1..=10_000)
+    )]
+    pub max_connections: u32,
+}
+
+impl DatabaseSettings {
+    /// The database's address.
+    pub fn url(&self) -> String {
+        self.database_url.clone().unwrap_or_else(|| {
+            let file = self.data_dir.join("counterpart.db");
+            // In an address, `?` starts the parameters and `%` a spelled-out character.
+            format!("sqlite://{}", file.display().to_string().replace('%', "%25").replace('?', "%3F"))
+        })
+    }
+}
+
+#[derive(Debug, Clone, Args)]
+pub struct LogSettings {
+    /// What is logged: a level (error, warn, info, debug, trace), or levels by module as `tracing` writes them.
+    #[arg(
+        long, env = "COUNTERPART_LOG", value_name = "FILTER", value_parser = log_filter,
+        default_value = "info,sqlx=warn,sea_orm_migration=warn"
+    )]
+    pub log: String,
+
+    /// How the log is written to standard error.
+    #[arg(long, env = "COUNTERPART_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    pub log_format: LogFormat,
+}
+
+fn public_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    let mut url = url.ok_or("give the whole address, such as https://counterpart.example.com")?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("leave out what begins with ? or #".to_owned());
+    }
+    if !url.path().ends_with('/') {
+        // Links go below the address, not beside it.
+        let folder = format!("{}/", url.path());
+        url.set_path(&folder);
+    }
+    Ok(url)
+}
+
+fn secret_key(text: &str) -> Result<String, String> {
+    if text.len() < 32 {
+        return Err("give at least 32 characters, for example from `openssl rand -hex 32`".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    text.parse().ok().filter(|bytes| *bytes > 0).ok_or_else(|| "give a whole number, without a unit".to_owned())
+}
+
+fn log_filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn links_go_below_the_public_address() {
+        assert_eq!(public_url("https://example.com/crm").unwrap().as_str(), "https://example.com/crm/");
+        assert_eq!(public_url("https://example.com").unwrap().as_str(), "https://example.com/");
+        assert!(public_url("example.com").is_err());
+        assert!(public_url("ftp://example.com").is_err());
+        assert!(public_url("https://example.com/?a=b").is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! Files that are no pages: the schema, the CSV templates, and downloads by signed address.
+
+use axum::{
+    Extension,
+    body::Body,
+    extract::{Path, State},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use entity::OrganizationId;
+
+use super::{App, front::RequestId, refusal::Refusal};
+use crate::{
+    graphql,
+    service::{
+        Result, Services,
+        csv::{Kind, template as template_of},
+        links::Download,
+    },
+};
+
+/// The schema, as `counterpart schema` prints it.
+pub async fn schema() -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], graphql::sdl()).into_response()
+}
+
+/// The header row of a kind of file, to start one from.
+pub async fn template(Path(file): Path<String>) -> Response {
+    let kind = match file.as_str() {
+        "users.csv" => Kind::Users,
+        "mappings.csv" => Kind::Mappings,
+        "crm-users.csv" => Kind::CrmUsers,
+        _ => return (StatusCode::NOT_FOUND, "There is nothing at this address.\n").into_response(),
+    };
+    csv(&file, Body::from(template_of(kind)))
+}
+
+/// What a signed address gives, while it is valid. The address is the permission: no token is needed.
+pub async fn download(
+    State(app): State<App>,
+    Extension(RequestId(id)): Extension<RequestId>,
+    Path((signed, name)): Path<(String, String)>,
+) -> Response {
+    let Some((organization_id, download)) = app.services.links.open(&signed, app.services.clock.now()) else {
+        return (StatusCode::NOT_FOUND, "This address is not valid, or no longer: ask the API for a new one.\n")
+            .into_response();
+    };
+    match open(&app.services, organization_id, download).await {
+        Ok(Some(content)) => csv(&name, content),
+        Ok(None) => (StatusCode::NOT_FOUND, "What this address gave is gone.\n").into_response(),
+        Err(error) => Refusal::of(&error, &id).into_response(),
+    }
+}
+
+/// The content of a download, read while it is sent; `None` where it is gone.
+async fn open(_services: &Services, _organization_id: OrganizationId, download: Download) -> Result<Option<Body>> {
+    match download {
+        Download::Log(_) | Download::Users(_) | Download::Mappings(_) => Ok(None),
+    }
+}
+
+fn csv(name: &str, content: Body) -> Response {
+    let name: String = name.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')).collect();
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
+        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
+    ];
+    (headers, content).into_response()
+}

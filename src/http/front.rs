@@ -1,0 +1,123 @@
+//! What every request passes: an id, a line in the log, the metrics, headers, and what happens when a handler panics.
+
+use std::{panic::AssertUnwindSafe, time::Instant};
+
+use axum::{
+    extract::{MatchedPath, Request, State},
+    http::{HeaderName, HeaderValue, Method, Uri, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use futures::FutureExt;
+use tracing::Instrument;
+use uuid::Uuid;
+
+use super::{App, refusal::Refusal};
+use crate::{service::db, telemetry};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The id of a request, in the log and in the answer; a caller may bring its own.
+#[derive(Debug, Clone)]
+pub struct RequestId(pub String);
+
+/// How many SQL statements an answer took; in the extensions of every response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StatementCount(pub u64);
+
+/// The name of the operation that a response answers, for the log.
+#[derive(Debug, Clone)]
+pub struct OperationName(pub String);
+
+/// Addresses below this carry a signature, which the log must not have.
+const SIGNED: &str = "/downloads/";
+
+pub async fn pass(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let id = request_id(&app, &request);
+    let method = method(request.method());
+    let path = shown(request.uri());
+    let route =
+        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    request.extensions_mut().insert(RequestId(id.clone()));
+
+    let span = tracing::info_span!("request", %id);
+    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
+    let (handled, statements) = db::counting(handled).instrument(span.clone()).await;
+    // The panic itself was logged where it happened.
+    let mut response = handled.unwrap_or_else(|_| Refusal::internal(&id).into_response());
+
+    let seconds = started.elapsed().as_secs_f64();
+    let status = response.status().as_u16();
+    let operation = response.extensions().get::<OperationName>().map(|OperationName(name)| name.as_str());
+    span.in_scope(|| {
+        tracing::info!(
+            method,
+            path,
+            route,
+            status,
+            ms = (seconds * 1e6).round() / 1e3,
+            statements,
+            operation,
+            "answered"
+        );
+    });
+    metrics::counter!(telemetry::REQUESTS, "route" => route.clone(), "method" => method, "status" => status.to_string())
+        .increment(1);
+    metrics::histogram!(telemetry::DURATION, "route" => route.clone()).record(seconds);
+    #[allow(clippy::cast_precision_loss, reason = "a request has fewer than 2^52 statements")]
+    metrics::histogram!(telemetry::STATEMENTS, "route" => route).record(statements as f64);
+
+    response.extensions_mut().insert(StatementCount(statements));
+    let headers = response.headers_mut();
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        headers.insert(REQUEST_ID, id);
+    }
+    for (name, value) in [
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"),
+        (header::CACHE_CONTROL, "no-store"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// The id that the caller brought, where it can stand in a log; else a new one.
+fn request_id(app: &App, request: &Request) -> String {
+    let brought = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+    match brought {
+        Some(id)
+            if (1..=100).contains(&id.len())
+                && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) =>
+        {
+            id.to_owned()
+        }
+        _ => app.services.clock.id::<Uuid>().to_string(),
+    }
+}
+
+/// The path for the log: without the parameters, which may hold a query's variables, and without signatures.
+fn shown(uri: &Uri) -> String {
+    let path = uri.path();
+    let path = if path.starts_with(SIGNED) { SIGNED } else { path };
+    path.chars().take(200).collect()
+}
+
+/// The method for the metrics, which keep each value for good.
+fn method(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" => "GET",
+        "POST" => "POST",
+        "HEAD" => "HEAD",
+        "OPTIONS" => "OPTIONS",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        _ => "OTHER",
+    }
+}

@@ -1,0 +1,327 @@
+//! Subscriptions, queries and mutations over a websocket: the protocol `graphql-transport-ws`, as its document
+//! (PROTOCOL.md of the npm package `graphql-ws`) has it.
+
+use std::{collections::HashMap, ops::ControlFlow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+
+use async_graphql::{Request as Operation, parser::types::OperationType};
+use axum::{
+    extract::{
+        WebSocketUpgrade,
+        ws::{CloseFrame, Message, WebSocket},
+    },
+    response::Response,
+};
+use futures::{FutureExt, StreamExt, future::BoxFuture};
+use serde_json::{Value as Json, json, value::RawValue};
+use tokio::{
+    sync::mpsc,
+    task::{AbortHandle, JoinSet},
+    time::{Instant, sleep_until},
+};
+use uuid::Uuid;
+
+use super::{
+    App,
+    front::RequestId,
+    graphql::{self, MAX_JSON_BYTES},
+    refusal::Refusal,
+};
+use crate::service::{Error, Services, Session, session};
+
+const PROTOCOL: &str = "graphql-transport-ws";
+/// How long a client may take to say who it is.
+const INIT_PATIENCE: Duration = Duration::from_secs(10);
+/// How often a silent client is asked whether it is still there; unanswered twice, it is not.
+const PING: Duration = Duration::from_secs(30);
+/// How many operations a connection may have at once.
+const MAX_OPERATIONS: usize = 100;
+
+/// Why the server closes a connection, by the protocol's codes.
+mod close {
+    pub const STOPPING: u16 = 1001;
+    pub const BAD_REQUEST: u16 = 4400;
+    pub const UNAUTHORIZED: u16 = 4401;
+    pub const FORBIDDEN: u16 = 4403;
+    pub const SUBPROTOCOL: u16 = 4406;
+    pub const INIT_TIMEOUT: u16 = 4408;
+    pub const ID_TAKEN: u16 = 4409;
+    pub const TOO_MANY_INITS: u16 = 4429;
+    pub const INTERNAL: u16 = 4500;
+}
+
+/// Answers the upgrade; what follows runs beside the request.
+pub fn accept(app: App, upgrade: WebSocketUpgrade) -> Response {
+    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(MAX_JSON_BYTES).max_frame_size(MAX_JSON_BYTES);
+    let speaks = upgrade.selected_protocol().is_some();
+    upgrade.on_upgrade(move |socket| async move {
+        let (messages, outbox) = mpsc::channel(64);
+        let connection = Connection {
+            app,
+            socket,
+            token: None,
+            operations: HashMap::new(),
+            tasks: JoinSet::new(),
+            messages,
+            serial: 0,
+        };
+        connection.run(speaks, outbox).await;
+    })
+}
+
+/// A reason to close the connection.
+struct Close(u16, &'static str);
+
+/// A message of an operation's task.
+struct FromTask {
+    id: String,
+    serial: u64,
+    what: What,
+}
+
+enum What {
+    Next(Box<RawValue>),
+    Error(Json),
+    Complete,
+    Close(Close),
+}
+
+struct Connection {
+    app: App,
+    socket: WebSocket,
+    /// The token of a client that has said who it is.
+    token: Option<String>,
+    /// What runs, by the client's id. The serial number tells an operation from an earlier one of the same id.
+    operations: HashMap<String, (u64, AbortHandle)>,
+    tasks: JoinSet<()>,
+    messages: mpsc::Sender<FromTask>,
+    serial: u64,
+}
+
+impl Connection {
+    async fn run(mut self, speaks: bool, mut outbox: mpsc::Receiver<FromTask>) {
+        let Close(code, reason) = if speaks {
+            match self.talk(&mut outbox).await {
+                Some(close) => close,
+                None => return,
+            }
+        } else {
+            Close(close::SUBPROTOCOL, "Subprotocol not acceptable")
+        };
+        let frame = CloseFrame { code, reason: reason.into() };
+        // Gone already, perhaps.
+        let _ = self.socket.send(Message::Close(Some(frame))).await;
+    }
+
+    /// Until the client goes (`None`), or must.
+    async fn talk(&mut self, outbox: &mut mpsc::Receiver<FromTask>) -> Option<Close> {
+        let stop = self.app.stop.clone();
+        let init_by = Instant::now() + INIT_PATIENCE;
+        let mut ping_at = Instant::now() + PING;
+        let mut unanswered = 0;
+        loop {
+            let step = tokio::select! {
+                message = self.socket.recv() => match message {
+                    Some(Ok(message)) => {
+                        ping_at = Instant::now() + PING;
+                        unanswered = 0;
+                        self.hear(message).await
+                    }
+                    Some(Err(_)) | None => return None,
+                },
+                Some(message) = outbox.recv() => self.pass_on(message).await,
+                Some(_) = self.tasks.join_next() => ControlFlow::Continue(()),
+                () = sleep_until(init_by), if self.token.is_none() => {
+                    ControlFlow::Break(Some(Close(close::INIT_TIMEOUT, "Connection initialisation timeout")))
+                }
+                () = sleep_until(ping_at) => {
+                    ping_at = Instant::now() + PING;
+                    unanswered += 1;
+                    if unanswered > 2 {
+                        return None;
+                    }
+                    self.send(&json!({ "type": "ping" })).await
+                }
+                () = stop.cancelled() => ControlFlow::Break(Some(Close(close::STOPPING, "The server stops"))),
+            };
+            if let ControlFlow::Break(close) = step {
+                return close;
+            }
+        }
+    }
+
+    async fn send(&mut self, message: &Json) -> ControlFlow<Option<Close>> {
+        self.send_text(message.to_string()).await
+    }
+
+    async fn send_text(&mut self, text: String) -> ControlFlow<Option<Close>> {
+        match self.socket.send(Message::Text(text.into())).await {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(None),
+        }
+    }
+
+    async fn hear(&mut self, message: Message) -> ControlFlow<Option<Close>> {
+        let text = match &message {
+            Message::Text(text) => text.as_str(),
+            Message::Binary(_) => return bad("Messages must be text"),
+            Message::Ping(_) | Message::Pong(_) => return ControlFlow::Continue(()),
+            Message::Close(_) => return ControlFlow::Break(None),
+        };
+        let Ok(Json::Object(mut message)) = serde_json::from_str(text) else {
+            return bad("Invalid message received");
+        };
+        let payload = message.remove("payload").unwrap_or(Json::Null);
+        let id = match message.remove("id") {
+            Some(Json::String(id)) if !id.is_empty() && id.len() <= 200 => Some(id),
+            _ => None,
+        };
+        match (message.get("type").and_then(Json::as_str), id) {
+            (Some("connection_init"), _) => self.init(&payload).await,
+            (Some("ping"), _) => self.send(&json!({ "type": "pong" })).await,
+            (Some("pong"), _) => ControlFlow::Continue(()),
+            (Some("subscribe"), Some(id)) => self.subscribe(id, payload),
+            (Some("complete"), Some(id)) => {
+                if let Some((_, task)) = self.operations.remove(&id) {
+                    task.abort();
+                }
+                ControlFlow::Continue(())
+            }
+            _ => bad("Invalid message received"),
+        }
+    }
+
+    async fn init(&mut self, payload: &Json) -> ControlFlow<Option<Close>> {
+        if self.token.is_some() {
+            return ControlFlow::Break(Some(Close(close::TOO_MANY_INITS, "Too many initialisation requests")));
+        }
+        let token = payload.get("Authorization").or_else(|| payload.get("authorization")).and_then(Json::as_str);
+        let Some(token) = token.and_then(graphql::bearer) else {
+            return ControlFlow::Break(Some(Close(close::FORBIDDEN, "Forbidden: Authorization is missing")));
+        };
+        if let Err(close) = sign_in(&self.app.services, token).await {
+            return ControlFlow::Break(Some(close));
+        }
+        self.token = Some(token.to_owned());
+        self.send(&json!({ "type": "connection_ack" })).await
+    }
+
+    fn subscribe(&mut self, id: String, payload: Json) -> ControlFlow<Option<Close>> {
+        let Some(token) = self.token.clone() else {
+            return ControlFlow::Break(Some(Close(close::UNAUTHORIZED, "Unauthorized")));
+        };
+        if self.operations.contains_key(&id) {
+            return ControlFlow::Break(Some(Close(close::ID_TAKEN, "Subscriber for this id already exists")));
+        }
+        if self.operations.len() >= MAX_OPERATIONS {
+            return bad("Too many operations at once");
+        }
+        let Ok(operation) = graphql::operation(payload) else {
+            return bad("Invalid message received");
+        };
+        self.serial += 1;
+        let task = Task {
+            app: self.app.clone(),
+            token,
+            request: RequestId(self.app.services.clock.id::<Uuid>().to_string()),
+            id: id.clone(),
+            serial: self.serial,
+            messages: self.messages.clone(),
+        };
+        let handle = self.tasks.spawn(task.run(operation));
+        self.operations.insert(id, (self.serial, handle));
+        ControlFlow::Continue(())
+    }
+
+    /// Sends a task's message on, unless the client has meanwhile completed the operation.
+    async fn pass_on(&mut self, FromTask { id, serial, what }: FromTask) -> ControlFlow<Option<Close>> {
+        if self.operations.get(&id).is_none_or(|(current, _)| *current != serial) {
+            return ControlFlow::Continue(());
+        }
+        let message = match what {
+            What::Next(payload) => {
+                let id = Json::from(id);
+                return self.send_text(format!(r#"{{"id":{id},"type":"next","payload":{payload}}}"#)).await;
+            }
+            What::Error(payload) => json!({ "id": id, "type": "error", "payload": payload }),
+            What::Complete => json!({ "id": id, "type": "complete" }),
+            What::Close(close) => return ControlFlow::Break(Some(close)),
+        };
+        self.operations.remove(&id);
+        self.send(&message).await
+    }
+}
+
+fn bad(reason: &'static str) -> ControlFlow<Option<Close>> {
+    ControlFlow::Break(Some(Close(close::BAD_REQUEST, reason)))
+}
+
+async fn sign_in(services: &Arc<Services>, token: &str) -> Result<Session, Close> {
+    session::sign_in(services, token).await.map_err(|error| match error {
+        Error::Unauthenticated => Close(close::FORBIDDEN, "Forbidden: the token is unknown, expired or revoked"),
+        error => {
+            tracing::error!(%error, "sign-in over a websocket failed");
+            Close(close::INTERNAL, "Internal error")
+        }
+    })
+}
+
+/// An operation at work.
+struct Task {
+    app: App,
+    token: String,
+    request: RequestId,
+    id: String,
+    serial: u64,
+    messages: mpsc::Sender<FromTask>,
+}
+
+impl Task {
+    async fn run(self, operation: Operation) {
+        let last = match AssertUnwindSafe(self.work(operation)).catch_unwind().await {
+            Ok(last) => last,
+            Err(_) => What::Error(json!([Refusal::internal(&self.request.0).error()])),
+        };
+        self.tell(last).await;
+    }
+
+    async fn tell(&self, what: What) {
+        // Nobody listens any more when the connection is gone; then this task is about to be, too.
+        let _ = self.messages.send(FromTask { id: self.id.clone(), serial: self.serial, what }).await;
+    }
+
+    /// Carries the operation out; the last message is the caller's to send.
+    async fn work(&self, operation: Operation) -> What {
+        // The token was good when the connection began; that may be long ago.
+        let session = match sign_in(&self.app.services, &self.token).await {
+            Ok(session) => session,
+            Err(close) => return What::Close(close),
+        };
+        let (operation, kind) = graphql::kind(operation.data(self.request.clone()));
+        let schema = &self.app.schema;
+        let is_subscription = kind == Some(OperationType::Subscription);
+        let mut outcomes = if is_subscription {
+            crate::graphql::subscribe(schema, session, operation)
+        } else {
+            let executed: BoxFuture<'_, _> = crate::graphql::execute(schema, Some(session), operation).boxed();
+            futures::stream::iter([executed.await]).boxed()
+        };
+        while let Some(outcome) = outcomes.next().await {
+            if graphql::is_refused(&outcome) && !outcome.errors.is_empty() {
+                return What::Error(json!(outcome.errors));
+            }
+            // What a subscription gives, it gives to somebody who may still come in.
+            if is_subscription && let Err(close) = sign_in(&self.app.services, &self.token).await {
+                return What::Close(close);
+            }
+            let payload = graphql::body(&outcome, &self.request).and_then(|body| serde_json::from_slice(&body));
+            match payload {
+                Ok(payload) => self.tell(What::Next(payload)).await,
+                Err(error) => {
+                    tracing::error!(%error, "an answer can't be written as JSON");
+                    return What::Error(json!([Refusal::internal(&self.request.0).error()]));
+                }
+            }
+        }
+        What::Complete
+    }
+}

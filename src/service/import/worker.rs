@@ -1,0 +1,184 @@
+//! The worker: claims jobs and works them off, a chunk a transaction. A process that dies loses at most the chunk it was
+//! in; whoever claims the job next goes on from its cursor.
+
+use std::{fs::File, sync::Arc, time::Duration};
+
+use entity::{ImportKind, import_job};
+use object_store::{GetResultPayload, ObjectStoreExt, path::Path};
+use sea_orm::EntityTrait;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::{create::blocking, crm_users, job, mappings, seen::Seen, users};
+use crate::service::{
+    Services,
+    csv::{Layout, Position, Reader, Row},
+    error::{Error, ErrorCode, Fault, Result},
+};
+
+/// Rows of a chunk, at most.
+const CHUNK_ROWS: usize = 1_000;
+/// Bytes of a chunk, about, at most: one row may be 2 MiB.
+const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+/// How often the queue is looked at when nobody wakes the worker.
+const IDLE: Duration = Duration::from_secs(2);
+
+/// Works jobs off until `stop`; then finishes the chunk at hand.
+pub async fn run(services: Arc<Services>, stop: CancellationToken) {
+    let owner = services.clock.id::<Uuid>();
+    while !stop.is_cancelled() {
+        match step(&services, owner, &stop).await {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(error) => tracing::error!(%error, "the import worker met an error"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = services.work.notified() => {}
+            () = tokio::time::sleep(IDLE) => {}
+        }
+    }
+}
+
+/// Claims one job and works it off; whether there was one.
+pub async fn step(services: &Services, owner: Uuid, stop: &CancellationToken) -> Result<bool> {
+    let Some(job) = job::claim(services, owner).await? else { return Ok(false) };
+    tracing::info!(import = %job.id.0, rows = job.total_rows, "an import starts");
+    match work(services, &job, stop).await {
+        Ok(()) => Ok(true),
+        // The database will be back, and the lease is ours until it runs out.
+        Err(error) if error.is_transient() => Err(error),
+        Err(error) => {
+            tracing::error!(%error, import = %job.id.0, "an import failed");
+            let tx = services.db.write(job.organization_id).await?;
+            let message =
+                format!("An internal error stopped the import after the rows it counts; the log names {}.", job.id.0);
+            job::finish(&tx, &job, Some(&Fault::new(ErrorCode::Internal, message))).await?;
+            tx.commit().await?;
+            Ok(true)
+        }
+    }
+}
+
+/// What a kind of import needs while its rows go by.
+pub(super) struct Work<'a> {
+    pub services: &'a Services,
+    pub job: &'a import_job::Model,
+    pub layout: Arc<Layout>,
+    pub file: File,
+    pub seen: Seen,
+}
+
+async fn work(services: &Services, job: &import_job::Model, stop: &CancellationToken) -> Result<()> {
+    // A claim says where the job stood then; since, this worker may have moved it on before the database went away.
+    let job = import_job::Entity::find_by_id((job.organization_id, job.id))
+        .one(services.db.writer())
+        .await?
+        .ok_or_else(|| Error::internal("the import is gone"))?;
+    let layout: Arc<Layout> = Arc::new(serde_json::from_str(&job.layout)?);
+    let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
+    let mut cursor = Position { offset: unsigned(job.cursor_offset), line: unsigned(job.cursor_line) };
+    let file = open(services, &job.file_key).await?;
+    let mut work = Work { services, job: &job, layout, file, seen: Seen::default() };
+    work.remember(cursor).await?;
+    loop {
+        if stop.is_cancelled() {
+            let tx = services.db.write(job.organization_id).await?;
+            job::release(&tx, &job).await?;
+            return tx.commit().await;
+        }
+        let rows = work.read(cursor).await?;
+        let Some(last) = rows.last() else { break };
+        cursor = last.next;
+        match job.kind {
+            ImportKind::Users => users::chunk(&mut work, rows, cursor).await?,
+            ImportKind::Mappings => mappings::chunk(&mut work, rows, cursor).await?,
+            ImportKind::CrmUsers => crm_users::chunk(&mut work, rows, cursor).await?,
+        }
+    }
+    match job.kind {
+        ImportKind::Users => users::finish(&work).await,
+        ImportKind::Mappings => mappings::finish(&work).await,
+        ImportKind::CrmUsers => crm_users::finish(&work).await,
+    }
+}
+
+/// The uploaded file: where it lies, or, from a store elsewhere, a copy.
+pub(super) async fn open(services: &Services, key: &str) -> Result<File> {
+    use futures::TryStreamExt;
+    use tokio::io::AsyncWriteExt;
+
+    let found = services.files.get(&Path::from(key)).await?;
+    match found.payload {
+        GetResultPayload::File(file, _) => Ok(file),
+        GetResultPayload::Stream(mut pieces) => {
+            let mut copy = tokio::fs::File::from_std(tempfile::tempfile()?);
+            while let Some(piece) = pieces.try_next().await? {
+                copy.write_all(&piece).await?;
+            }
+            copy.flush().await?;
+            Ok(copy.into_std().await)
+        }
+    }
+}
+
+impl Work<'_> {
+    /// The rows from `from`, up to a chunk.
+    async fn read(&self, from: Position) -> Result<Vec<Row>> {
+        let (file, layout) = (self.file.try_clone()?, Arc::clone(&self.layout));
+        blocking(move || {
+            let mut rows = Vec::new();
+            let mut bytes = 0;
+            for row in Reader::open(file, &layout, from)? {
+                let row = row?;
+                bytes += row.raw.iter().map(String::len).sum::<usize>();
+                rows.push(row);
+                if rows.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {
+                    break;
+                }
+            }
+            Ok(rows)
+        })
+        .await
+    }
+
+    /// Goes over the rows that are done already, for the keys they had.
+    async fn remember(&mut self, until: Position) -> Result<()> {
+        let mut at = self.layout.first_row();
+        while at.offset < until.offset {
+            let rows = self.read(at).await?;
+            let Some(last) = rows.last() else { break };
+            at = last.next;
+            for row in rows.iter().filter(|row| row.offset < until.offset) {
+                self.first_of_key(row)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The line of an earlier row with the same key, where there is one.
+    pub fn first_of_key(&mut self, row: &Row) -> Result<Option<u64>> {
+        if row.skipped {
+            return Ok(None);
+        }
+        let kind = self.job.kind;
+        let key_of = |row: &Row| match kind {
+            ImportKind::Users => users::key(row),
+            ImportKind::Mappings => mappings::key(row),
+            ImportKind::CrmUsers => crm_users::key(row),
+        };
+        let Some(key) = key_of(row) else { return Ok(None) };
+        let (file, layout) = (&self.file, &self.layout);
+        let here = Position { offset: row.offset, line: row.line };
+        let first = self.seen.first(&key, here, |place| {
+            let row = Reader::open(file.try_clone()?, layout, place)?.next().transpose()?;
+            Ok::<_, std::io::Error>(row.as_ref().and_then(key_of))
+        })?;
+        Ok(first.map(|place| place.line))
+    }
+}
+
+/// The cells of a row as they stand in the file, as the job keeps them.
+pub(super) fn cells(row: &Row) -> Result<String> {
+    Ok(serde_json::to_string(&row.raw)?)
+}

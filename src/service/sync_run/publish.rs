@@ -1,0 +1,378 @@
+//! A receipt of CRM users carried out in one step: staged first, in whatever pieces it came, then published and linked.
+//! However it was cut and ordered, the outcome is the same.
+
+use entity::{CrmUserId, Email, ExternalId, ImportJobId, RowOutcome, SyncRunId, integration};
+use sea_orm::FromQueryResult;
+
+use crate::service::{
+    clock::Time,
+    crm_user::incoming::Normalized,
+    db::{Rows, Tx, sql::Kind},
+    error::{ErrorCode, Fault, Result},
+    import::rows::{Logged, log},
+    linking::{self, Touched},
+    user::apply::FieldChange,
+    words::{self, Changed, Words},
+};
+
+/// Staged rows are carried out in pieces of this size.
+const CHUNK: i64 = 5_000;
+/// The mass-change limit lets this many mappings go whatever their share.
+const ALWAYS_ALLOWED: i64 = 10;
+
+/// A CRM user of a receipt and its place in it.
+#[derive(Debug, Clone)]
+pub struct Staged {
+    /// Its line in the file, or its place in the push; unique in the receipt.
+    pub line: i64,
+    pub crm_user: Normalized,
+    /// The cells as they stand in the file, as a JSON array.
+    pub cells: Option<String>,
+}
+
+/// What a receipt came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Published {
+    pub received: i64,
+    pub created: i64,
+    pub updated: i64,
+    pub unchanged: i64,
+    /// CRM users that became inactive.
+    pub deactivated: i64,
+    pub linked: i64,
+    pub left_alone: i64,
+}
+
+/// Adds CRM users to a receipt: one statement.
+pub async fn stage(tx: &Tx, run: SyncRunId, staged: &[Staged]) -> Result<()> {
+    if staged.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(&[
+        ("line", Kind::Int),
+        ("new_id", Kind::Uuid),
+        ("external_id", Kind::Text),
+        ("email", Kind::Text),
+        ("name", Kind::Text),
+        ("username", Kind::Text),
+        ("title", Kind::Text),
+        ("team", Kind::Text),
+        ("is_active", Kind::Bool),
+        ("crm_created_at", Kind::Time),
+        ("cells", Kind::Text),
+    ]);
+    for Staged { line, crm_user, cells } in staged {
+        let new_id: CrmUserId = tx.clock.id();
+        rows.add(&[
+            line,
+            &new_id,
+            &crm_user.external_id,
+            &crm_user.email,
+            &crm_user.name,
+            &crm_user.username,
+            &crm_user.title,
+            &crm_user.team,
+            &crm_user.is_active,
+            &crm_user.crm_created_at,
+            cells,
+        ]);
+    }
+    let names = rows.names();
+    let mut sql = tx.sql();
+    sql.push("INSERT INTO crm_user_stage (organization_id, sync_run_id, ").push(&names).push(") SELECT ");
+    sql.bind(tx.organization_id).push(", ").bind(run).push(", ").push(&names).push(" FROM ").rows(rows).push(" AS r");
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// A staged row beside the CRM user that is there.
+#[derive(FromQueryResult)]
+struct Pair {
+    line: i64,
+    new_id: CrmUserId,
+    external_id: ExternalId,
+    email: Option<Email>,
+    name: Option<String>,
+    username: Option<String>,
+    title: Option<String>,
+    team: Option<String>,
+    is_active: bool,
+    crm_created_at: Option<Time>,
+    cells: Option<String>,
+    old_id: Option<CrmUserId>,
+    old_email: Option<Email>,
+    old_name: Option<String>,
+    old_username: Option<String>,
+    old_title: Option<String>,
+    old_team: Option<String>,
+    old_is_active: Option<bool>,
+    old_crm_created_at: Option<Time>,
+}
+
+impl Pair {
+    fn texts(&self) -> (Vec<String>, Vec<String>) {
+        let own = |texts: [Option<&str>; 4]| texts.into_iter().flatten().map(str::to_owned).collect::<Vec<_>>();
+        let email = self.email.as_ref().map(Email::as_str);
+        let old_email = self.old_email.as_ref().map(Email::as_str);
+        let old_id = self.old_id.map(|_| self.external_id.as_str());
+        (
+            own([old_id, old_email, self.old_name.as_deref(), self.old_username.as_deref()]),
+            own([Some(self.external_id.as_str()), email, self.name.as_deref(), self.username.as_deref()]),
+        )
+    }
+
+    fn differences(&self) -> Vec<FieldChange> {
+        let mut changes = Vec::new();
+        let mut compare = |field: &str, before: Option<String>, after: Option<String>| {
+            if before != after {
+                changes.push(FieldChange { field: field.to_owned(), before, after });
+            }
+        };
+        let email = |email: &Option<Email>| email.as_ref().map(|email| email.0.clone());
+        let time = |time: &Option<Time>| time.map(|time| time.to_rfc3339());
+        compare("email", email(&self.old_email), email(&self.email));
+        compare("name", self.old_name.clone(), self.name.clone());
+        compare("username", self.old_username.clone(), self.username.clone());
+        compare("title", self.old_title.clone(), self.title.clone());
+        compare("team", self.old_team.clone(), self.team.clone());
+        compare("isActive", self.old_is_active.map(|b| b.to_string()), Some(self.is_active.to_string()));
+        // A receipt that does not say when the CRM made the user does not unsay it.
+        compare("createdAt", time(&self.old_crm_created_at), time(&self.crm_created_at.or(self.old_crm_created_at)));
+        changes
+    }
+}
+
+/// Carries out a receipt that is complete, and links whomever it touches. With `is_complete` the receipt lists every CRM
+/// user: those it leaves out become inactive. For an import, the rows that changed something are logged.
+///
+/// The fault is `MASS_CHANGE_LIMIT` (DESIGN.md, linking, rule 6): the receipt was stopped and changed nothing.
+pub async fn publish(
+    tx: &Tx,
+    integration: &integration::Model,
+    run: SyncRunId,
+    is_complete: bool,
+    import: Option<ImportJobId>,
+) -> Result<(Published, Option<Fault>)> {
+    let mut sql = tx.sql();
+    sql.push("SELECT COUNT(*) AS n FROM crm_user_stage WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").equals("sync_run_id", run);
+    let mut done = Published { received: sql.number(tx.connection()).await?, ..Published::default() };
+    if let Some(fault) = mass_change(tx, integration, run, is_complete).await? {
+        clear(tx, run).await?;
+        return Ok((done, Some(fault)));
+    }
+    let mut touched = Touched::default();
+    let mut after = i64::MIN;
+    loop {
+        let pairs = load(tx, integration, run, after).await?;
+        let Some(last) = pairs.last() else { break };
+        after = last.line;
+        upsert(tx, integration, &pairs, &mut done, &mut touched, import).await?;
+    }
+    if is_complete {
+        let mut sql = tx.sql();
+        sql.push("UPDATE crm_user SET ").equals("is_active", false);
+        missing(sql.push(" WHERE "), "crm_user", tx, integration, run);
+        sql.push(" RETURNING id");
+        let gone = sql.map(tx.connection(), |row| row.try_get::<CrmUserId>("", "id")).await?;
+        done.deactivated += i64::try_from(gone.len()).unwrap_or(i64::MAX);
+        touched.crm_users.extend(gone);
+    }
+    clear(tx, run).await?;
+    let linked = linking::run(tx, Some(integration.id), &touched, Some(run)).await?;
+    done.linked = i64::try_from(linked.linked).unwrap_or(i64::MAX);
+    done.left_alone = i64::try_from(linked.left_alone).unwrap_or(i64::MAX);
+    Ok((done, None))
+}
+
+/// Adds the condition that an active CRM user is not in the receipt.
+fn missing(sql: &mut crate::service::db::Sql, alias: &str, tx: &Tx, integration: &integration::Model, run: SyncRunId) {
+    sql.equals(&format!("{alias}.organization_id"), tx.organization_id).push(" AND ");
+    sql.equals(&format!("{alias}.integration_id"), integration.id).push(" AND ").push(alias).push(".is_active");
+    sql.push(" AND NOT EXISTS (SELECT 1 FROM crm_user_stage s WHERE ").equals("s.organization_id", tx.organization_id);
+    sql.push(" AND ").equals("s.sync_run_id", run).push(" AND s.external_id = ").push(alias).push(".external_id)");
+}
+
+/// Rule 6: whether the receipt takes the target from too many mappings.
+async fn mass_change(
+    tx: &Tx,
+    integration: &integration::Model,
+    run: SyncRunId,
+    is_complete: bool,
+) -> Result<Option<Fault>> {
+    let live = |sql: &mut crate::service::db::Sql| {
+        sql.push("m.ended_at IS NULL AND ").equals("m.organization_id", tx.organization_id).push(" AND ");
+        sql.equals("m.integration_id", integration.id);
+    };
+    let mut sql = tx.sql();
+    sql.push("SELECT COUNT(*) AS n FROM mapping m WHERE ");
+    live(&mut sql);
+    let mappings = sql.number(tx.connection()).await?;
+    let mut sql = tx.sql();
+    sql.push(
+        "SELECT COUNT(*) AS n FROM crm_user_stage s JOIN crm_user c ON c.organization_id = s.organization_id AND ",
+    );
+    sql.equals("c.integration_id", integration.id).push(" AND c.external_id = s.external_id AND c.is_active ");
+    sql.push("JOIN mapping m ON m.organization_id = c.organization_id AND m.crm_user_id = c.id WHERE ");
+    live(&mut sql);
+    sql.push(" AND NOT s.is_active AND ").equals("s.organization_id", tx.organization_id);
+    sql.push(" AND ").equals("s.sync_run_id", run);
+    let mut hit = sql.number(tx.connection()).await?;
+    if is_complete {
+        let mut sql = tx.sql();
+        sql.push("SELECT COUNT(*) AS n FROM mapping m JOIN crm_user c ON c.organization_id = m.organization_id ");
+        sql.push("AND c.id = m.crm_user_id WHERE ");
+        live(&mut sql);
+        missing(sql.push(" AND "), "c", tx, integration, run);
+        hit += sql.number(tx.connection()).await?;
+    }
+    let limit = i64::from(integration.mass_change_limit_percent);
+    Ok((hit > ALWAYS_ALLOWED && hit * 100 > limit * mappings).then(|| {
+        Fault::new(
+            ErrorCode::MassChangeLimit,
+            format!(
+                "This would make the CRM users of {hit} of {mappings} mappings inactive, more than the {limit}% that \
+                 massChangeLimitPercent allows, so nothing was changed. Is the list complete? If it is right, raise the \
+                 limit of {:?} and send it again.",
+                integration.name
+            ),
+        )
+    }))
+}
+
+async fn load(tx: &Tx, integration: &integration::Model, run: SyncRunId, after: i64) -> Result<Vec<Pair>> {
+    let mut sql = tx.sql();
+    sql.push(
+        "SELECT s.line, s.new_id, s.external_id, s.email, s.name, s.username, s.title, s.team, s.is_active, \
+         s.crm_created_at, s.cells, c.id AS old_id, c.email AS old_email, c.name AS old_name, \
+         c.username AS old_username, c.title AS old_title, c.team AS old_team, c.is_active AS old_is_active, \
+         c.crm_created_at AS old_crm_created_at FROM crm_user_stage s LEFT JOIN crm_user c \
+         ON c.organization_id = s.organization_id AND c.external_id = s.external_id AND ",
+    );
+    sql.equals("c.integration_id", integration.id).push(" WHERE ").equals("s.organization_id", tx.organization_id);
+    sql.push(" AND ").equals("s.sync_run_id", run).push(" AND s.line > ").bind(after);
+    sql.push(" ORDER BY s.line LIMIT ").bind(CHUNK);
+    Ok(sql.all(tx.connection()).await?)
+}
+
+const CRM_USER: &[(&str, Kind)] = &[
+    ("id", Kind::Uuid),
+    ("external_id", Kind::Text),
+    ("email", Kind::Text),
+    ("name", Kind::Text),
+    ("username", Kind::Text),
+    ("title", Kind::Text),
+    ("team", Kind::Text),
+    ("is_active", Kind::Bool),
+    ("crm_created_at", Kind::Time),
+];
+
+async fn upsert(
+    tx: &Tx,
+    integration: &integration::Model,
+    pairs: &[Pair],
+    done: &mut Published,
+    touched: &mut Touched,
+    import: Option<ImportJobId>,
+) -> Result<()> {
+    let (mut new, mut changed) = (Rows::new(CRM_USER), Rows::new(CRM_USER));
+    let mut seen: Vec<CrmUserId> = Vec::new();
+    let mut words = Vec::new();
+    let mut logged = Vec::new();
+    for pair in pairs {
+        let id = pair.old_id.unwrap_or(pair.new_id);
+        let changes = if pair.old_id.is_some() { pair.differences() } else { Vec::new() };
+        let rows = match pair.old_id {
+            None => {
+                done.created += 1;
+                &mut new
+            }
+            Some(_) if changes.is_empty() => {
+                done.unchanged += 1;
+                seen.push(id);
+                continue;
+            }
+            Some(_) => {
+                done.updated += 1;
+                seen.push(id);
+                &mut changed
+            }
+        };
+        rows.add(&[
+            &id,
+            &pair.external_id,
+            &pair.email,
+            &pair.name,
+            &pair.username,
+            &pair.title,
+            &pair.team,
+            &pair.is_active,
+            &pair.crm_created_at.or(pair.old_crm_created_at),
+        ]);
+        if pair.old_is_active == Some(true) && !pair.is_active {
+            done.deactivated += 1;
+        }
+        if pair.old_email != pair.email {
+            touched.emails.extend(pair.old_email.clone());
+        }
+        touched.crm_users.push(id);
+        let (before, after) = pair.texts();
+        if before != after {
+            words.push(Changed { id: id.0, before, after });
+        }
+        if !changes.is_empty()
+            && let Some(cells) = &pair.cells
+        {
+            logged.push(Logged::changed(pair.line, RowOutcome::Updated, cells.clone(), &changes)?);
+        }
+    }
+    insert(tx, integration, new).await?;
+    update(tx, changed, &seen).await?;
+    words::update(tx, Words::CrmUser, Some(integration.id.0), &words).await?;
+    if let Some(import) = import {
+        log(tx, import, &logged).await?;
+    }
+    Ok(())
+}
+
+async fn insert(tx: &Tx, integration: &integration::Model, rows: Rows) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let names = rows.names();
+    let mut sql = tx.sql();
+    sql.push("INSERT INTO crm_user (organization_id, integration_id, last_seen_at, ").push(&names).push(") SELECT ");
+    sql.bind(tx.organization_id).push(", ").bind(integration.id).push(", ").bind(tx.now).push(", ").push(&names);
+    sql.push(" FROM ").rows(rows).push(" AS r");
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+async fn update(tx: &Tx, rows: Rows, seen: &[CrmUserId]) -> Result<()> {
+    if !rows.is_empty() {
+        let mut sql = tx.sql();
+        sql.push("UPDATE crm_user SET ");
+        for (i, (name, _)) in CRM_USER.iter().skip(2).enumerate() {
+            sql.push(if i == 0 { "" } else { ", " }).push(name).push(" = r.").push(name);
+        }
+        sql.push(" FROM ").rows(rows).push(" AS r WHERE ").equals("crm_user.organization_id", tx.organization_id);
+        sql.push(" AND crm_user.id = r.id");
+        tx.execute(sql).await?;
+    }
+    if !seen.is_empty() {
+        let mut sql = tx.sql();
+        sql.push("UPDATE crm_user SET ").equals("last_seen_at", tx.now).push(" WHERE ");
+        sql.equals("organization_id", tx.organization_id).push(" AND ").any_id("id", seen);
+        tx.execute(sql).await?;
+    }
+    Ok(())
+}
+
+/// What was staged has been carried out, or will not be.
+pub(crate) async fn clear(tx: &Tx, run: SyncRunId) -> Result<()> {
+    let mut sql = tx.sql();
+    sql.push("DELETE FROM crm_user_stage WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").equals("sync_run_id", run);
+    tx.execute(sql).await?;
+    Ok(())
+}

@@ -1,0 +1,312 @@
+//! One change decided: what is wrong with it, all of it, or what the user becomes.
+
+use std::collections::BTreeSet;
+
+use entity::{Email, ManageMode, ObjectVisibility, TeamId, UserId, UserRole, UserStatus};
+
+use super::{
+    Applied, Attributes, Change, FieldChange, Operation, Options, Outcome,
+    world::{NewTeam, Person, World},
+};
+use crate::service::{
+    catalogue::ProfileRef,
+    db::Tx,
+    error::{ErrorCode, Fault, Faults},
+    team::{TeamRef, Tree},
+    user::Patch,
+    value::{email, list, name, team_path},
+};
+
+/// Decides one change, and puts what it comes to into the world.
+pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Options) -> Result<Applied, Faults> {
+    match change.operation {
+        Operation::Add => add(tx, world, change, options),
+        Operation::Edit => {
+            let person = world.find(&change.user).map_err(|fault| vec![fault])?.clone();
+            let mut after = person.clone();
+            let mut draft = Draft::new(tx, world, options);
+            draft.attributes(&mut after, &change.attributes, false);
+            draft.keep_an_admin(&person, Some(&after), "role");
+            let teams = draft.finish(change.flawed)?;
+            Ok(settle(world, person, Some(after), teams))
+        }
+        Operation::Suspend | Operation::Reactivate | Operation::Delete => {
+            let person = world.find(&change.user).map_err(|fault| vec![fault])?.clone();
+            let after = match change.operation {
+                Operation::Suspend if person.status == UserStatus::Active => {
+                    Some(Person { status: UserStatus::Suspended, suspended_at: Some(tx.now), ..person.clone() })
+                }
+                Operation::Reactivate if person.status == UserStatus::Suspended => {
+                    Some(Person { status: UserStatus::Active, suspended_at: None, ..person.clone() })
+                }
+                Operation::Delete => None,
+                _ => Some(person.clone()),
+            };
+            let mut draft = Draft::new(tx, world, options);
+            draft.keep_an_admin(&person, after.as_ref(), "user");
+            let teams = draft.finish(change.flawed)?;
+            Ok(settle(world, person, after, teams))
+        }
+    }
+}
+
+fn add(tx: &Tx, world: &mut World, change: &Change, options: &Options) -> Result<Applied, Faults> {
+    let id: UserId = tx.clock.id();
+    let mut draft = Draft::new(tx, world, options);
+    let mut person = Person {
+        id,
+        email: Email(String::new()),
+        first_name: None,
+        last_name: None,
+        title: None,
+        team: None,
+        role: UserRole::Member,
+        object_visibility: ObjectVisibility::Team,
+        profile: draft.default_profile(),
+        status: UserStatus::Active,
+        suspended_at: None,
+        managed: BTreeSet::new(),
+        licenses: BTreeSet::new(),
+    };
+    draft.attributes(&mut person, &change.attributes, true);
+    let teams = draft.finish(change.flawed)?;
+    for team in &teams {
+        world.tree.insert(team.id, team.parent, team.name.clone());
+    }
+    world.new_teams.extend(teams);
+    world.put(id, Some(person));
+    Ok(Applied { user: id, outcome: Outcome::Created, changes: Vec::new() })
+}
+
+/// Puts an existing user's change into the world and says what it changed.
+fn settle(world: &mut World, before: Person, after: Option<Person>, teams: Vec<NewTeam>) -> Applied {
+    for team in &teams {
+        world.tree.insert(team.id, team.parent, team.name.clone());
+    }
+    world.new_teams.extend(teams);
+    let user = before.id;
+    let (outcome, changes) = match &after {
+        None => (Outcome::Deleted, vec![changed("status", Some(before.status.as_str()), Some("DELETED"))]),
+        Some(after) if *after == before => (Outcome::Unchanged, Vec::new()),
+        Some(after) => (Outcome::Updated, differences(world, &before, after)),
+    };
+    if outcome != Outcome::Unchanged {
+        world.put(user, after);
+    }
+    Applied { user, outcome, changes }
+}
+
+fn changed(field: &str, before: Option<&str>, after: Option<&str>) -> FieldChange {
+    FieldChange { field: field.to_owned(), before: before.map(str::to_owned), after: after.map(str::to_owned) }
+}
+
+fn differences(world: &World, before: &Person, after: &Person) -> Vec<FieldChange> {
+    let team = |person: &Person| person.team.map(|team| world.tree.path(team));
+    let managed = |person: &Person| {
+        let mut paths: Vec<String> = person.managed.iter().map(|team| world.tree.path(*team)).collect();
+        paths.sort_unstable();
+        (!paths.is_empty()).then(|| list::join(&paths))
+    };
+    let licenses = |person: &Person| {
+        let mut names: Vec<&str> =
+            person.licenses.iter().filter_map(|id| world.licenses.get(id)).map(String::as_str).collect();
+        names.sort_unstable();
+        (!names.is_empty()).then(|| list::join_names(&names))
+    };
+    let profile = |person: &Person| world.profiles.get(&person.profile).cloned();
+    let mut changes = Vec::new();
+    let mut compare = |field: &str, before: Option<String>, after: Option<String>| {
+        if before != after {
+            changes.push(FieldChange { field: field.to_owned(), before, after });
+        }
+    };
+    compare("email", Some(before.email.0.clone()), Some(after.email.0.clone()));
+    compare("firstName", before.first_name.clone(), after.first_name.clone());
+    compare("lastName", before.last_name.clone(), after.last_name.clone());
+    compare("title", before.title.clone(), after.title.clone());
+    compare("team", team(before), team(after));
+    compare("role", Some(before.role.as_str().into()), Some(after.role.as_str().into()));
+    compare(
+        "objectVisibility",
+        Some(before.object_visibility.as_str().into()),
+        Some(after.object_visibility.as_str().into()),
+    );
+    compare("configurationProfile", profile(before), profile(after));
+    compare("managerOf", managed(before), managed(after));
+    compare("licenses", licenses(before), licenses(after));
+    compare("status", Some(before.status.as_str().into()), Some(after.status.as_str().into()));
+    changes
+}
+
+/// A change on its way: its faults, and the teams that it needs made.
+struct Draft<'a> {
+    tx: &'a Tx,
+    world: &'a World,
+    create_missing_teams: bool,
+    faults: Faults,
+    /// The world's teams and those this change needs; copied only when it needs some.
+    tree: Option<Tree>,
+    teams: Vec<NewTeam>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(tx: &'a Tx, world: &'a World, options: &Options) -> Self {
+        Self {
+            tx,
+            world,
+            create_missing_teams: options.create_missing_teams,
+            faults: Faults::new(),
+            tree: None,
+            teams: Vec::new(),
+        }
+    }
+
+    fn finish(self, flawed: bool) -> Result<Vec<NewTeam>, Faults> {
+        if self.faults.is_empty() && !flawed { Ok(self.teams) } else { Err(self.faults) }
+    }
+
+    fn fault(&mut self, code: ErrorCode, field: &'static str, message: impl Into<String>) {
+        self.faults.push(Fault::at(code, field, message));
+    }
+
+    fn take<T>(&mut self, found: Result<T, Fault>) -> Option<T> {
+        found.map_err(|fault| self.faults.push(fault)).ok()
+    }
+
+    fn default_profile(&mut self) -> entity::ConfigurationProfileId {
+        self.take(self.world.profile(&ProfileRef::Default)).unwrap_or(entity::ConfigurationProfileId(uuid::Uuid::nil()))
+    }
+
+    /// # Faults
+    /// `LAST_ADMIN` when the organisation would be left without an active administrator.
+    fn keep_an_admin(&mut self, before: &Person, after: Option<&Person>, field: &'static str) {
+        let goes = before.is_active_admin() && !after.is_some_and(Person::is_active_admin);
+        if goes && self.world.active_admins <= 1 {
+            self.fault(
+                ErrorCode::LastAdmin,
+                field,
+                format!("{} is the last active administrator. Make another user an administrator first.", before.email),
+            );
+        }
+    }
+
+    fn attributes(&mut self, person: &mut Person, attributes: &Attributes, is_new: bool) {
+        self.email(person, &attributes.email, is_new);
+        self.text(&mut person.first_name, &attributes.first_name, "firstName");
+        self.text(&mut person.last_name, &attributes.last_name, "lastName");
+        let (title, team) = (person.title.clone(), person.team);
+        self.text(&mut person.title, &attributes.title, "title");
+        match &attributes.team {
+            Patch::Keep => {}
+            Patch::Clear => person.team = None,
+            Patch::Set(team) => person.team = self.team(team, "team").or(person.team),
+        }
+        if self.world.manage_mode == ManageMode::Auto {
+            for (differs, field) in [(person.title != title, "title"), (person.team != team, "team")] {
+                if differs {
+                    self.fault(
+                        ErrorCode::LockedByCrm,
+                        field,
+                        format!("In manage mode AUTO the CRM owns the {field}. Change it there, or switch to MANUAL."),
+                    );
+                }
+            }
+        }
+        self.required(&mut person.role, attributes.role.clone(), "role");
+        self.required(&mut person.object_visibility, attributes.object_visibility.clone(), "objectVisibility");
+        let profile = match &attributes.configuration_profile {
+            Patch::Keep => Patch::Keep,
+            Patch::Clear => Patch::Clear,
+            Patch::Set(profile) => self.take(self.world.profile(profile)).map_or(Patch::Keep, Patch::Set),
+        };
+        self.required(&mut person.profile, profile, "configurationProfile");
+        match &attributes.manager_of {
+            Patch::Keep => {}
+            Patch::Clear => person.managed.clear(),
+            Patch::Set(teams) => {
+                person.managed = teams.iter().filter_map(|team| self.team(team, "managerOf")).collect();
+            }
+        }
+        match &attributes.licenses {
+            Patch::Keep => {}
+            Patch::Clear => person.licenses.clear(),
+            Patch::Set(licenses) => {
+                person.licenses =
+                    licenses.iter().filter_map(|license| self.take(self.world.license(license))).collect();
+            }
+        }
+    }
+
+    fn email(&mut self, person: &mut Person, patch: &Patch<String>, is_new: bool) {
+        let text = match patch {
+            Patch::Set(text) => text,
+            Patch::Clear => return self.fault(ErrorCode::Invalid, "email", "A user can't be without an email."),
+            Patch::Keep if is_new => return self.fault(ErrorCode::Required, "email", "A user needs an email."),
+            Patch::Keep => return,
+        };
+        match email::parse(text) {
+            Err(problem) => self.fault(ErrorCode::InvalidEmail, "email", problem.message),
+            Ok(address) => match self.world.by_email.get(&address) {
+                Some(other) if *other != person.id => self.fault(
+                    ErrorCode::AlreadyExists,
+                    "email",
+                    format!("There already is a user with the email {address}."),
+                ),
+                _ => person.email = Email(address),
+            },
+        }
+    }
+
+    fn text(&mut self, value: &mut Option<String>, patch: &Patch<String>, field: &'static str) {
+        match patch {
+            Patch::Keep => {}
+            Patch::Clear => *value = None,
+            Patch::Set(text) => match name::check_text(text) {
+                Ok(text) => *value = text,
+                Err(why) => self.fault(ErrorCode::Invalid, field, why),
+            },
+        }
+    }
+
+    fn required<T>(&mut self, value: &mut T, patch: Patch<T>, field: &'static str) {
+        match patch {
+            Patch::Keep => {}
+            Patch::Clear => self.fault(ErrorCode::Invalid, field, format!("{field} can't be empty.")),
+            Patch::Set(new) => *value = new,
+        }
+    }
+
+    fn team(&mut self, team: &TeamRef, field: &'static str) -> Option<TeamId> {
+        let tree = self.tree.as_ref().unwrap_or(&self.world.tree);
+        match (tree.find(team, field), team) {
+            (Ok(id), _) => Some(id),
+            (Err(fault), TeamRef::Path(path)) if self.create_missing_teams => match team_path::parse(path) {
+                Ok(names) => Some(self.make(&names)),
+                Err(_) => {
+                    self.faults.push(fault);
+                    None
+                }
+            },
+            (Err(fault), _) => {
+                self.faults.push(fault);
+                None
+            }
+        }
+    }
+
+    /// The team of this path; what is missing of it is to be made.
+    fn make(&mut self, names: &[String]) -> TeamId {
+        let tree = self.tree.get_or_insert_with(|| self.world.tree.clone());
+        let mut at = None;
+        for name in names {
+            let id = tree.child(at, name).unwrap_or_else(|| {
+                let id: TeamId = self.tx.clock.id();
+                tree.insert(id, at, name.clone());
+                self.teams.push(NewTeam { id, parent: at, name: name.clone() });
+                id
+            });
+            at = Some(id);
+        }
+        at.unwrap_or(TeamId(uuid::Uuid::nil()))
+    }
+}

@@ -1,0 +1,280 @@
+//! All that the changes at hand can depend on, read in a fixed number of statements.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use entity::{
+    ConfigurationProfileId, Email, LicenseId, ManageMode, ObjectVisibility, TeamId, UserId, UserRole, UserStatus,
+    app_user,
+};
+
+use super::Change;
+use crate::service::{
+    catalogue::{LicenseRef, ProfileRef},
+    clock::Time,
+    db::{Sql, Tx},
+    error::{ErrorCode, Fault, Result},
+    organization,
+    team::Tree,
+    user::UserRef,
+    value::email,
+};
+
+/// A user as it stands, or is about to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Person {
+    pub id: UserId,
+    pub email: Email,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub title: Option<String>,
+    pub team: Option<TeamId>,
+    pub role: UserRole,
+    pub object_visibility: ObjectVisibility,
+    pub profile: ConfigurationProfileId,
+    pub status: UserStatus,
+    pub suspended_at: Option<Time>,
+    pub managed: BTreeSet<TeamId>,
+    pub licenses: BTreeSet<LicenseId>,
+}
+
+impl Person {
+    fn from_row(row: app_user::Model) -> Self {
+        Self {
+            id: row.id,
+            email: row.email,
+            first_name: row.first_name,
+            last_name: row.last_name,
+            title: row.title,
+            team: row.team_id,
+            role: row.role,
+            object_visibility: row.object_visibility,
+            profile: row.configuration_profile_id,
+            status: row.status,
+            suspended_at: row.suspended_at,
+            managed: BTreeSet::new(),
+            licenses: BTreeSet::new(),
+        }
+    }
+
+    pub fn is_active_admin(&self) -> bool {
+        self.role == UserRole::Admin && self.status == UserStatus::Active
+    }
+}
+
+/// A user before all changes and after those so far; `None` where there is no such user.
+#[derive(Debug, Clone)]
+pub(super) struct Course {
+    pub before: Option<Person>,
+    pub now: Option<Person>,
+}
+
+/// A team that is to be made.
+#[derive(Debug, Clone)]
+pub(super) struct NewTeam {
+    pub id: TeamId,
+    pub parent: Option<TeamId>,
+    pub name: String,
+}
+
+#[derive(Debug)]
+pub(super) struct World {
+    pub manage_mode: ManageMode,
+    pub users: HashMap<UserId, Course>,
+    /// The order in which users were first touched: what is written is written in this order.
+    pub order: Vec<UserId>,
+    touched: HashSet<UserId>,
+    pub by_email: HashMap<String, UserId>,
+    pub tree: Tree,
+    pub new_teams: Vec<NewTeam>,
+    pub licenses: HashMap<LicenseId, String>,
+    pub profiles: HashMap<ConfigurationProfileId, String>,
+    pub default_profile: Option<ConfigurationProfileId>,
+    pub active_admins: i64,
+}
+
+impl World {
+    pub async fn load(tx: &Tx, changes: &[Change]) -> Result<Self> {
+        let mut ids: Vec<UserId> = Vec::new();
+        let mut emails: Vec<String> = Vec::new();
+        for change in changes {
+            match &change.user {
+                UserRef::Id(id) => ids.push(*id),
+                UserRef::Email(text) => emails.extend(email::parse(text)),
+            }
+            emails.extend(change.attributes.email.value().and_then(|text| email::parse(text).ok()));
+        }
+        let mut users: HashMap<UserId, Person> = HashMap::new();
+        let mut sql = tx.sql();
+        sql.push("SELECT * FROM app_user WHERE deleted_at IS NULL AND ").equals("organization_id", tx.organization_id);
+        sql.push(" AND (").any_text("email", &emails);
+        if !ids.is_empty() {
+            sql.push(" OR ").any_id("id", &ids);
+        }
+        sql.push(")");
+        for row in sql.all::<app_user::Model>(tx.connection()).await? {
+            users.insert(row.id, Person::from_row(row));
+        }
+        if !users.is_empty() {
+            let ids: Vec<UserId> = users.keys().copied().collect();
+            for (id, team) in pairs::<TeamId>(tx, "team_manager", "team_id", &ids).await? {
+                users.entry(id).and_modify(|user| {
+                    user.managed.insert(team);
+                });
+            }
+            for (id, license) in pairs::<LicenseId>(tx, "user_license", "license_id", &ids).await? {
+                users.entry(id).and_modify(|user| {
+                    user.licenses.insert(license);
+                });
+            }
+        }
+        let mut licenses = HashMap::new();
+        let mut profiles = HashMap::new();
+        let mut default_profile = None;
+        for (is_license, is_default, id, name) in catalogue(tx).await? {
+            if is_license {
+                licenses.insert(LicenseId(id), name);
+            } else {
+                let id = ConfigurationProfileId(id);
+                if is_default {
+                    default_profile = Some(id);
+                }
+                profiles.insert(id, name);
+            }
+        }
+        let mut sql = tx.sql();
+        sql.push("SELECT COUNT(*) AS n FROM app_user WHERE ").equals("organization_id", tx.organization_id);
+        sql.push(" AND deleted_at IS NULL AND role = 'ADMIN' AND status = 'ACTIVE'");
+        let active_admins = sql.number(tx.connection()).await?;
+        Ok(Self {
+            manage_mode: organization::manage_mode(tx).await?,
+            by_email: users.values().map(|user| (user.email.0.clone(), user.id)).collect(),
+            users: users.into_iter().map(|(id, p)| (id, Course { before: Some(p.clone()), now: Some(p) })).collect(),
+            order: Vec::new(),
+            touched: HashSet::new(),
+            tree: Tree::load(tx.connection(), tx.organization_id).await?,
+            new_teams: Vec::new(),
+            licenses,
+            profiles,
+            default_profile,
+            active_admins,
+        })
+    }
+
+    /// The user that a change names.
+    pub fn find(&self, user: &UserRef) -> Result<&Person, Fault> {
+        match user {
+            UserRef::Id(id) => self
+                .users
+                .get(id)
+                .and_then(|course| course.now.as_ref())
+                .ok_or_else(|| Fault::at(ErrorCode::NotFound, "user", "There is no user with this id.")),
+            UserRef::Email(text) => {
+                let address = email::parse(text)
+                    .map_err(|problem| Fault::at(ErrorCode::InvalidEmail, "user", problem.message))?;
+                self.by_email
+                    .get(&address)
+                    .and_then(|id| self.users.get(id)?.now.as_ref())
+                    .ok_or_else(|| crate::service::user::locate::not_found(&address, "user"))
+            }
+        }
+    }
+
+    /// Puts a user as a change left it; `None` when it is gone.
+    pub fn put(&mut self, id: UserId, now: Option<Person>) {
+        let course = self.users.entry(id).or_insert(Course { before: None, now: None });
+        let admin = |person: &Option<Person>| i64::from(person.as_ref().is_some_and(Person::is_active_admin));
+        self.active_admins += admin(&now) - admin(&course.now);
+        if let Some(person) = &course.now {
+            self.by_email.remove(person.email.as_str());
+        }
+        if let Some(person) = &now {
+            self.by_email.insert(person.email.0.clone(), id);
+        }
+        course.now = now;
+        if self.touched.insert(id) {
+            self.order.push(id);
+        }
+    }
+
+    pub fn license(&self, license: &LicenseRef) -> Result<LicenseId, Fault> {
+        let found = match license {
+            LicenseRef::Id(id) => self.licenses.contains_key(id).then_some(*id),
+            LicenseRef::Name(name) => self.licenses.iter().find(|(_, known)| *known == name).map(|(id, _)| *id),
+        };
+        found.ok_or_else(|| {
+            unknown(
+                "licenses",
+                "licence",
+                license_text(license),
+                self.licenses.values(),
+                matches!(license, LicenseRef::Id(_)),
+            )
+        })
+    }
+
+    pub fn profile(&self, profile: &ProfileRef) -> Result<ConfigurationProfileId, Fault> {
+        let (found, text, by_id) = match profile {
+            ProfileRef::Id(id) => (self.profiles.contains_key(id).then_some(*id), "with this id", true),
+            ProfileRef::Name(name) => {
+                (self.profiles.iter().find(|(_, known)| *known == name).map(|(id, _)| *id), name.as_str(), false)
+            }
+            ProfileRef::Default => (self.default_profile, "that is the default", false),
+        };
+        found.ok_or_else(|| {
+            unknown("configurationProfile", "configuration profile", text, self.profiles.values(), by_id)
+        })
+    }
+}
+
+fn license_text(license: &LicenseRef) -> &str {
+    match license {
+        LicenseRef::Id(_) => "with this id",
+        LicenseRef::Name(name) => name,
+    }
+}
+
+fn unknown<'a>(
+    field: &'static str,
+    what: &str,
+    text: &str,
+    known: impl Iterator<Item = &'a String>,
+    by_id: bool,
+) -> Fault {
+    if by_id {
+        return Fault::at(ErrorCode::NotFound, field, format!("There is no {what} {text}."));
+    }
+    let mut known: Vec<&str> = known.map(String::as_str).collect();
+    known.sort_unstable();
+    Fault::at(ErrorCode::Invalid, field, format!("There is no {what} {text:?}. There are: {}.", known.join(", ")))
+}
+
+async fn pairs<T: sea_orm::TryGetable>(
+    tx: &Tx,
+    table: &str,
+    column: &str,
+    users: &[UserId],
+) -> Result<Vec<(UserId, T)>> {
+    let mut sql = tx.sql();
+    sql.push("SELECT user_id, ").push(column).push(" AS other FROM ").push(table).push(" WHERE ");
+    sql.equals("organization_id", tx.organization_id).push(" AND ").any_id("user_id", users);
+    Ok(sql.map(tx.connection(), |row| Ok((row.try_get("", "user_id")?, row.try_get("", "other")?))).await?)
+}
+
+/// Licences and profiles: whether it is a licence, whether it is the default, id and name.
+async fn catalogue(tx: &Tx) -> Result<Vec<(bool, bool, uuid::Uuid, String)>> {
+    let mut sql: Sql = tx.sql();
+    sql.push("SELECT 1 AS is_license, 0 AS is_default, id, name FROM license WHERE ");
+    sql.equals("organization_id", tx.organization_id);
+    sql.push(" UNION ALL SELECT 0, CASE WHEN is_default THEN 1 ELSE 0 END, id, name FROM configuration_profile WHERE ");
+    sql.equals("organization_id", tx.organization_id);
+    Ok(sql
+        .map(tx.connection(), |row| {
+            Ok((
+                row.try_get::<i32>("", "is_license")? == 1,
+                row.try_get::<i32>("", "is_default")? == 1,
+                row.try_get("", "id")?,
+                row.try_get("", "name")?,
+            ))
+        })
+        .await?)
+}
