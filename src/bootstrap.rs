@@ -179,6 +179,7 @@ async fn make_administrator(tx: &Tx, email: Email) -> Result<UserId> {
             object_visibility: Patch::Set(ObjectVisibility::Full),
             ..Attributes::default()
         },
+        flawed: false,
     };
     // Nobody has signed in: only an ended mapping would name who did it, and an addition ends none.
     let options = Options { actor: UserId(Uuid::nil()), create_missing_teams: false };

@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod cli;
 pub mod config;
 pub mod database;
+pub mod demo;
 pub mod graphql;
 pub mod http;
 pub mod service;

@@ -1,0 +1,216 @@
+//! The demonstration organisation: a team hierarchy, its people, and a Salesforce integration whose CRM users match,
+//! are ambiguous, inactive, taken or missing. It is made through the same services that the API calls.
+
+use std::sync::Arc;
+
+use entity::{CrmKind, ObjectVisibility, OnExistingMapping, UserRole};
+
+use crate::{
+    bootstrap::Administrator,
+    service::{
+        Result, Scope, Services, Session, Viewer,
+        catalogue::LicenseRef,
+        crm_user::{CrmUserRef, Incoming},
+        integration::{self, IntegrationRef, SettingsPatch},
+        mapping::change::{self as mappings, SetMapping},
+        sync_run,
+        team::{self, TeamRef},
+        user::{Attributes, Patch, UserRef, change as users},
+        value::{
+            external_id::{IdKind, parse},
+            team_path,
+        },
+    },
+};
+
+/// The integration's name.
+pub const INTEGRATION: &str = "Salesforce";
+
+const TEAMS: [&str; 12] = [
+    "North America",
+    "North America:East",
+    "North America:East:New York",
+    "North America:Mid-West",
+    "North America:West",
+    "EMEA",
+    "EMEA:DACH",
+    "EMEA:Nordics",
+    "EMEA:UK & Ireland",
+    "APAC",
+    "APAC:Japan",
+    "Revenue Operations",
+];
+
+/// How a person stands in the CRM.
+#[derive(Clone, Copy)]
+enum Crm {
+    /// One active CRM user with the same email.
+    Match,
+    /// Two active CRM users share the email.
+    Twice,
+    /// Only an inactive one has the email.
+    Inactive,
+    /// A CRM user of the same name under another email, for the candidates to find.
+    Other(&'static str),
+    /// The same, and mapped to it by hand.
+    ByHand(&'static str),
+    /// None.
+    Missing,
+}
+
+struct Person(&'static str, &'static str, &'static str, &'static str, UserRole, Crm);
+
+const PEOPLE: &[Person] = &[
+    Person("Grace", "Hopper", "VP Sales, North America", "North America", UserRole::Manager, Crm::Match),
+    Person("Alan", "Turing", "Director, East", "North America:East", UserRole::Manager, Crm::Match),
+    Person("Katherine", "Johnson", "Account Executive", "North America:East:New York", UserRole::Member, Crm::Match),
+    Person("Dorothy", "Vaughan", "Account Executive", "North America:East:New York", UserRole::Member, Crm::Twice),
+    Person(
+        "Mary",
+        "Jackson",
+        "SDR",
+        "North America:East",
+        UserRole::Member,
+        Crm::Other("mary.w.jackson@oldcompany.example"),
+    ),
+    Person(
+        "Jane",
+        "Smith",
+        "Account Executive",
+        "North America:Mid-West",
+        UserRole::Member,
+        Crm::ByHand("jane@oldcompany.example"),
+    ),
+    Person(
+        "Robert",
+        "Noyce",
+        "Account Executive",
+        "North America:Mid-West",
+        UserRole::Member,
+        Crm::Other("bob.noyce@oldcompany.example"),
+    ),
+    Person("Gordon", "Moore", "SDR", "North America:Mid-West", UserRole::Member, Crm::Inactive),
+    Person("Radia", "Perlman", "Director, West", "North America:West", UserRole::Manager, Crm::Match),
+    Person("Vint", "Cerf", "Account Executive", "North America:West", UserRole::Member, Crm::Match),
+    Person("Barbara", "Liskov", "Account Executive", "North America:West", UserRole::Member, Crm::Match),
+    Person("Donald", "Knuth", "SDR", "North America:West", UserRole::Member, Crm::Missing),
+    Person("Ada", "Lovelace", "VP Sales, EMEA", "EMEA", UserRole::Manager, Crm::Match),
+    Person("Konrad", "Zuse", "Account Executive", "EMEA:DACH", UserRole::Member, Crm::Match),
+    Person("Jürgen", "Müller", "SDR", "EMEA:DACH", UserRole::Member, Crm::Other("j.mueller@oldcompany.example")),
+    Person("Margarete", "Weiß", "Account Executive", "EMEA:DACH", UserRole::Member, Crm::Match),
+    Person("Ole-Johan", "Dahl", "Account Executive", "EMEA:Nordics", UserRole::Member, Crm::Match),
+    Person("Kristen", "Nygaard", "SDR", "EMEA:Nordics", UserRole::Member, Crm::Inactive),
+    Person("Tony", "Hoare", "Account Executive", "EMEA:UK & Ireland", UserRole::Member, Crm::Match),
+    Person("Stephanie", "Shirley", "Director, UK & Ireland", "EMEA:UK & Ireland", UserRole::Manager, Crm::Match),
+    Person("Yukihiro", "Matsumoto", "Account Executive", "APAC:Japan", UserRole::Member, Crm::Match),
+    Person("Goto", "Eiichi", "SDR", "APAC:Japan", UserRole::Member, Crm::Other("eiichi.goto@oldcompany.example")),
+    Person("Fernando", "Corbató", "VP Sales, APAC", "APAC", UserRole::Manager, Crm::Match),
+    Person("Edgar", "Codd", "RevOps Analyst", "Revenue Operations", UserRole::Member, Crm::Missing),
+    Person("Calendar", "Sync", "Service Account", "Revenue Operations", UserRole::Data, Crm::Missing),
+];
+
+impl Person {
+    fn email(&self) -> String {
+        let plain = |name: &str| crate::service::value::text::words(name).join("-");
+        format!("{}.{}@acme.example", plain(self.0), plain(self.1))
+    }
+}
+
+/// The Salesforce id of the demonstration's `n`th CRM user.
+fn salesforce_id(n: usize) -> String {
+    let id = format!("0058Z00000{n:05}");
+    parse(IdKind::Salesforce, &id).unwrap_or(id)
+}
+
+/// Fills an organisation that has nothing but its administrator.
+///
+/// # Errors
+/// Those of the services.
+pub async fn fill(services: &Arc<Services>, administrator: &Administrator) -> Result<()> {
+    let viewer = Viewer {
+        organization_id: administrator.organization_id,
+        user_id: administrator.user_id,
+        role: UserRole::Admin,
+        scope: Scope::Organization,
+    };
+    let session = Session { services: Arc::clone(services), viewer };
+    for path in TEAMS {
+        let (parent, name) = path.rsplit_once(':').map_or((None, path), |(parent, name)| (Some(parent), name));
+        let parent = parent.map(|parent| TeamRef::Path(parent.to_owned()));
+        team::change::create(&session, name.to_owned(), parent).await?;
+    }
+    for person in PEOPLE {
+        let Person(first, last, title, team, role, _) = person;
+        let manages = if *role == UserRole::Manager { vec![TeamRef::Path((*team).to_owned())] } else { Vec::new() };
+        let attributes = Attributes {
+            email: Patch::Set(person.email()),
+            first_name: Patch::Set((*first).to_owned()),
+            last_name: Patch::Set((*last).to_owned()),
+            title: Patch::Set((*title).to_owned()),
+            team: Patch::Set(TeamRef::Path((*team).to_owned())),
+            role: Patch::Set(*role),
+            object_visibility: Patch::Set(ObjectVisibility::Team),
+            manager_of: Patch::Set(manages),
+            licenses: Patch::Set(vec![LicenseRef::Name("Foundation".to_owned())]),
+            ..Attributes::default()
+        };
+        users::create(&session, attributes).await?;
+    }
+    let name = INTEGRATION.to_owned();
+    integration::change::create(&session, name.clone(), CrmKind::Salesforce, SettingsPatch::default()).await?;
+    sync_run::push(&session, IntegrationRef::Name(name.clone()), crm_users()).await?;
+    for person in PEOPLE {
+        if let Crm::ByHand(crm_email) = person.5 {
+            let wanted = SetMapping {
+                user: UserRef::Email(person.email()),
+                integration: IntegrationRef::Name(name.clone()),
+                crm_user: CrmUserRef::Email(crm_email.to_owned()),
+                alias_email: Some(crm_email.to_owned()),
+                on_existing: OnExistingMapping::Replace,
+            };
+            mappings::set(&session, wanted).await?;
+        }
+    }
+    Ok(())
+}
+
+fn crm_users() -> Vec<Incoming> {
+    let mut found = Vec::new();
+    let mut add = |email: String, name: String, title: &str, team: &str, is_active: bool| {
+        found.push(Incoming {
+            external_id: salesforce_id(found.len() + 1),
+            username: Some(email.clone()),
+            email: Some(email),
+            name: Some(name),
+            title: Some(title.to_owned()),
+            team: Some(team.to_owned()),
+            is_active,
+            created_at: None,
+        });
+    };
+    for person in PEOPLE {
+        let Person(first, last, title, team, _, crm) = person;
+        let name = format!("{first} {last}");
+        let email = person.email();
+        match crm {
+            Crm::Match => add(email, name, title, team, true),
+            Crm::Twice => {
+                add(email.clone(), name.clone(), title, team, true);
+                add(email, format!("{name} (Sandbox)"), title, team, true);
+            }
+            Crm::Inactive => add(email, name, title, team, false),
+            Crm::Other(other) | Crm::ByHand(other) => add((*other).to_owned(), name, title, team, true),
+            Crm::Missing => {}
+        }
+    }
+    // Two of the CRM's own, whom no user stands for.
+    add(
+        "integration@acme.example".into(),
+        "Integration User".into(),
+        "System",
+        team_path::format(&["Revenue Operations"]).as_str(),
+        true,
+    );
+    add("new.hire@acme.example".into(), "Lynn Conway".into(), "Account Executive", "North America:West", true);
+    found
+}
