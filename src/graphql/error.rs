@@ -101,7 +101,8 @@ fn name(code: service::ErrorCode) -> String {
 pub fn complete(error: &mut ServerError) {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
-        let limit = ["Query is nested too deep.", "Query is too complex.", "The recursion depth of the query cannot be"];
+        let limit =
+            ["Query is nested too deep.", "Query is too complex.", "The recursion depth of the query cannot be"];
         let is_limit = limit.iter().any(|start| error.message.starts_with(start));
         extensions.set("code", if is_limit { "LIMIT_EXCEEDED" } else { "BAD_REQUEST" });
     }

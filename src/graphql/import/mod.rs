@@ -1,6 +1,7 @@
 //! Imports and their rows.
 
 mod input;
+mod mutation;
 
 use async_graphql::{Context, ID, Object, SimpleObject, Subscription};
 use entity::{import_job, import_row};
@@ -27,6 +28,7 @@ use crate::service::{
 };
 
 pub use input::{HeaderMode, ImportErrorPolicy, ImportKind, ImportMode, ImportStatus, OnExistingMapping, RowOutcome};
+pub use mutation::ImportMutation;
 
 shown! {
     /// An import.

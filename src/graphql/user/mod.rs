@@ -1,6 +1,7 @@
 //! Users.
 
 mod input;
+mod mutation;
 
 use async_graphql::{Context, ID, Object};
 use entity::app_user;
@@ -26,9 +27,8 @@ use crate::service::{
     user::query::{self, OrderBy},
 };
 
-pub use input::{
-    LinkFilter, LinkState, ObjectVisibility, UserFilter, UserOrder, UserOrderField, UserRef, UserRole, UserStatus,
-};
+pub use input::{LinkState, ObjectVisibility, UserFilter, UserOrder, UserRef, UserRole, UserStatus};
+pub use mutation::{UserMutation, patch};
 
 shown! {
     /// A user.
@@ -186,11 +186,7 @@ impl UserQuery {
     }
 
     /// A user; null when there is none that the viewer may see.
-    async fn user(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which user.")] by: UserRef,
-    ) -> Result<Option<User>> {
+    async fn user(&self, ctx: &Context<'_>, #[graphql(desc = "Which user.")] by: UserRef) -> Result<Option<User>> {
         Ok(query::find(session(ctx)?, &by.into()).await?.map(|user| User(user.into())))
     }
 
