@@ -1,49 +1,115 @@
-//! The API's schema.
+//! The GraphQL API: one file a noun, with its object, its inputs, its queries and its mutations.
+//!
+//! A resolver parses, calls one service function and converts. What it reads beside its own object comes through
+//! [`loaders`], in batches; what goes wrong becomes the client's error in [`error`], and nowhere else.
+
+mod api_token;
+mod catalogue;
+mod crm_user;
+pub mod error;
+mod guard;
+mod id;
+mod import;
+mod input;
+mod integration;
+mod link;
+mod loader;
+mod loaders;
+mod mapping;
+mod node;
+mod organization;
+mod page;
+mod scalar;
+mod sync_run;
+mod team;
+mod user;
+mod watch;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, EmptyMutation, EmptySubscription, Object, Request, Response, SimpleObject};
-use futures::stream::BoxStream;
+use async_graphql::{Context, EmptyMutation, MergedObject, MergedSubscription, Request, Response};
+use futures::{
+    StreamExt,
+    stream::{self, BoxStream},
+};
 
-use crate::service::{Services, Session};
+use self::{
+    error::{Failure, Result},
+    loaders::Loaders,
+};
+use crate::service::Session;
 
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, EmptySubscription>;
+/// What can be read.
+#[derive(MergedObject, Default)]
+pub struct Query(
+    node::NodeQuery,
+    organization::OrganizationQuery,
+    user::UserQuery,
+    team::TeamQuery,
+    integration::IntegrationQuery,
+    mapping::MappingQuery,
+    import::ImportQuery,
+);
 
-/// The queries.
-pub struct Query;
+/// What can be followed.
+#[derive(MergedSubscription, Default)]
+pub struct Subscription(import::ImportSubscription, sync_run::SyncRunSubscription);
 
-#[Object]
-impl Query {
-    /// The signed-in user.
-    async fn viewer(&self, ctx: &Context<'_>) -> async_graphql::Result<User> {
-        Ok(User { id: ctx.data::<Session>()?.viewer.user_id.0.to_string().into() })
-    }
+pub type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;
+
+/// What a request may cost at most, by its page sizes: a field of an object costs 1.
+const MAX_COMPLEXITY: usize = 500_000;
+
+/// The schema.
+pub fn schema() -> Schema {
+    Schema::build(Query::default(), EmptyMutation, Subscription::default())
+        .limit_complexity(MAX_COMPLEXITY)
+        .limit_recursive_depth(guard::MAX_DEPTH + 1)
+        .finish()
 }
 
-/// A user.
-#[derive(SimpleObject)]
-pub struct User {
-    /// The id.
-    id: async_graphql::ID,
-}
-
-pub fn schema(services: Arc<Services>) -> Schema {
-    Schema::build(Query, EmptyMutation, EmptySubscription).data(services).finish()
-}
-
-/// Carries out a query or a mutation.
-pub async fn execute(schema: &Schema, session: Option<Session>, mut request: Request) -> Response {
-    if let Some(session) = session {
-        request = request.data(session);
-    }
-    schema.execute(request).await
-}
-
-/// Carries out a subscription.
-pub fn subscribe(schema: &Schema, session: Session, request: Request) -> BoxStream<'static, Response> {
-    schema.execute_stream(request.data(session))
-}
-
+/// The schema as text: `schema.graphql`.
 pub fn sdl() -> String {
-    Schema::build(Query, EmptyMutation, EmptySubscription).finish().sdl()
+    schema().sdl()
+}
+
+/// Puts what the resolvers need into the request, once it is found fit to be validated.
+fn prepare(session: Option<Session>, mut request: Request) -> Result<Request, Response> {
+    let session = Arc::new(session.ok_or_else(Failure::unauthenticated)?);
+    guard::check(&mut request)?;
+    let loaders = Arc::new(Loaders::new(&session));
+    Ok(request.data(session).data(loaders))
+}
+
+fn complete(mut response: Response) -> Response {
+    response.errors.iter_mut().for_each(error::complete);
+    response
+}
+
+/// Answers a query or a mutation.
+pub async fn execute(schema: &Schema, session: Option<Session>, request: Request) -> Response {
+    let response = match prepare(session, request) {
+        // Tokio would have the request step back in the middle of a level, which would tear its batches apart.
+        Ok(request) => tokio::task::unconstrained(schema.execute(request)).await,
+        Err(response) => response,
+    };
+    complete(response)
+}
+
+/// Answers a subscription, with a response for each event.
+pub fn subscribe(schema: &Schema, session: Session, request: Request) -> BoxStream<'static, Response> {
+    match prepare(Some(session), request) {
+        Ok(request) => schema.execute_stream(request).map(complete).boxed(),
+        Err(response) => stream::once(std::future::ready(complete(response))).boxed(),
+    }
+}
+
+/// Who asks.
+fn session<'a>(ctx: &Context<'a>) -> Result<&'a Arc<Session>> {
+    ctx.data_opt().ok_or_else(|| Failure::internal("a request was executed without its session"))
+}
+
+/// What the request loads in batches.
+fn loaders<'a>(ctx: &Context<'a>) -> Result<&'a Arc<Loaders>> {
+    ctx.data_opt().ok_or_else(|| Failure::internal("a request was executed without its loaders"))
 }

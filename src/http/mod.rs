@@ -36,7 +36,7 @@ pub struct App {
 
 /// Every address that is answered.
 pub fn router(services: Arc<Services>, stop: CancellationToken) -> Router {
-    let schema = crate::graphql::schema(Arc::clone(&services));
+    let schema = crate::graphql::schema();
     let app = App { services, schema, metrics: telemetry::metrics(), stop };
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))

@@ -73,6 +73,13 @@ impl Session {
         }
     }
 
+    /// Adds the condition that the viewer is an active administrator still: for what goes on after the request began.
+    pub fn still_admin(&self, sql: &mut Sql) {
+        sql.push(" AND EXISTS (SELECT 1 FROM app_user v WHERE ").equals("v.organization_id", self.organization_id());
+        sql.push(" AND ").equals("v.id", self.viewer.user_id);
+        sql.push(" AND v.deleted_at IS NULL AND v.status = 'ACTIVE' AND v.role = 'ADMIN')");
+    }
+
     /// Whether the viewer may see a user of this team.
     pub fn sees(&self, user_id: UserId, team_id: Option<TeamId>) -> bool {
         match &self.viewer.scope {

@@ -2,6 +2,7 @@
 
 pub mod incoming;
 pub mod locate;
+pub mod candidates;
 pub mod query;
 
 use entity::{CrmKind, CrmUserId};

@@ -208,7 +208,7 @@ pub async fn of_users(session: &Session, users: &[UserId]) -> Result<HashMap<Use
 pub async fn of_crm_users(
     session: &Session,
     crm_users: &[(IntegrationId, CrmUserId)],
-) -> Result<HashMap<CrmUserId, Model>> {
+) -> Result<HashMap<(IntegrationId, CrmUserId), Model>> {
     let mut integrations: Vec<Uuid> = crm_users.iter().map(|(integration, _)| integration.0).collect();
     integrations.sort_unstable();
     integrations.dedup();
@@ -218,7 +218,7 @@ pub async fn of_crm_users(
     visible(session, &mut sql);
     sql.push(" AND x.ended_at IS NULL AND ").any_id("x.integration_id", &integrations);
     sql.push(" AND ").any_id("x.crm_user_id", &ids);
-    list::keyed(session, sql, |mapping: &Model| mapping.crm_user_id).await
+    list::keyed(session, sql, |mapping: &Model| (mapping.integration_id, mapping.crm_user_id)).await
 }
 
 /// The bits of several warnings.

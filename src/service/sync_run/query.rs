@@ -58,3 +58,12 @@ pub async fn last_of(session: &Session, integrations: &[IntegrationId]) -> Resul
     sql.push(" AND r.integration_id = p.parent ORDER BY r.id DESC LIMIT 1)");
     list::keyed(session, sql, |run: &Model| run.integration_id).await
 }
+
+/// A receipt, as long as the viewer is an active administrator.
+pub async fn watched(session: &Session, id: SyncRunId) -> Result<Option<Model>> {
+    let mut sql = session.sql();
+    sql.push("SELECT x.* FROM sync_run x WHERE ").equals("x.organization_id", session.organization_id());
+    sql.push(" AND ").equals("x.id", id);
+    session.still_admin(&mut sql);
+    Ok(sql.one(session.reader()).await?)
+}
