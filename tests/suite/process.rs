@@ -103,6 +103,8 @@ fn a_setting_that_can_not_be_used_is_named() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let down = format!("postgres://user:a-secret@{closed}/counterpart");
 
+    // Numbers of errors are the system's own.
+    let number = regex::Regex::new(r" \(os error \d+\)").unwrap();
     let mut lines = Vec::new();
     for (variable, value) in [
         ("COUNTERPART_LISTEN", "nonsense"),
@@ -130,8 +132,7 @@ fn a_setting_that_can_not_be_used_is_named() {
         assert_eq!((status.code(), stdout.len(), line.lines().count()), (Some(1), 0, 1), "{variable}={value}: {line}");
         assert!(line.contains(variable) && !line.contains("a-secret"), "{line}");
         let line = line.replace(&taken_address, "TAKEN").replace(&closed.to_string(), "CLOSED");
-        // Numbers of errors are the system's own.
-        lines.push(regex::Regex::new(r" \(os error \d+\)").unwrap().replace(line.trim_end(), "").into_owned());
+        lines.push(number.replace(line.trim_end(), "").into_owned());
     }
     insta::assert_snapshot!(lines.join("\n"), @r#"
     counterpart: COUNTERPART_LISTEN (--listen): nonsense is not an address to listen at: give an address and a port, for example 127.0.0.1:8000

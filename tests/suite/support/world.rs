@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::{Router, http::StatusCode};
 use chrono::{DateTime, Utc};
 use counterpart::{
     bootstrap::{self, Administrator},
@@ -10,6 +10,7 @@ use counterpart::{
     service::{
         Limits, Services, Session,
         clock::Clock,
+        import::worker,
         links::Links,
         session,
         user::{Attributes, Patch, change},
@@ -22,6 +23,7 @@ use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use url::Url;
+use uuid::Uuid;
 
 use super::{client::Actor, database};
 
@@ -82,6 +84,20 @@ impl World {
     /// The administrator's session, to set a scene with the services.
     pub async fn session(&self) -> Session {
         session::sign_in(&self.services, &self.administrator.token).await.unwrap()
+    }
+
+    /// Works off every import that waits.
+    pub async fn work(&self) {
+        let (owner, stop) = (self.services.clock.id::<Uuid>(), CancellationToken::new());
+        while worker::step(&self.services, owner, &stop).await.unwrap() {}
+    }
+
+    /// What a signed address gives.
+    pub async fn download(&self, url: &str) -> String {
+        let url = Url::parse(url).unwrap();
+        let answer = self.anonymous().get(url.path()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        answer.text().to_owned()
     }
 
     /// Makes a user who can sign in.
