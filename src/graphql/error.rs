@@ -195,6 +195,7 @@ pub enum ErrorCode {
     /// The file is not CSV.
     NotCsv,
     /// The file is not UTF-8.
+    #[graphql(name = "NOT_UTF8")]
     NotUtf8,
     /// The file has no header or no row.
     EmptyFile,
