@@ -4,7 +4,7 @@
 //!   `Display`, so that no other error can pass for one on its way out through `?`.
 //! - [`UserError`] is an expected failure of a mutation.
 
-use async_graphql::{Enum, ErrorExtensions, Response, ServerError, SimpleObject};
+use async_graphql::{Enum, ErrorExtensions, ServerError, SimpleObject};
 
 use crate::service::{self, Fault, Step};
 
@@ -86,12 +86,6 @@ impl From<Failure> for ServerError {
     }
 }
 
-impl From<Failure> for Response {
-    fn from(failure: Failure) -> Self {
-        Self::from_errors(vec![failure.into()])
-    }
-}
-
 /// The code as the schema spells it.
 fn name(code: service::ErrorCode) -> String {
     serde_json::to_value(code).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
@@ -101,7 +95,8 @@ fn name(code: service::ErrorCode) -> String {
 pub fn complete(error: &mut ServerError) {
     let extensions = error.extensions.get_or_insert_default();
     if extensions.get("code").is_none() {
-        let limit = ["Query is nested too deep.", "Query is too complex.", "The recursion depth of the query cannot be"];
+        let limit =
+            ["Query is nested too deep.", "Query is too complex.", "The recursion depth of the query cannot be"];
         let is_limit = limit.iter().any(|start| error.message.starts_with(start));
         extensions.set("code", if is_limit { "LIMIT_EXCEEDED" } else { "BAD_REQUEST" });
     }
@@ -194,6 +189,7 @@ pub enum ErrorCode {
     /// The file is not CSV.
     NotCsv,
     /// The file is not UTF-8.
+    #[graphql(name = "NOT_UTF8")]
     NotUtf8,
     /// The file has no header or no row.
     EmptyFile,

@@ -8,7 +8,7 @@ use super::{
     integration::Integration,
     loaders,
     mapping::Mapping,
-    session,
+    page, session,
     user::{LinkState, User},
 };
 use crate::service::{candidate, page::MAX_SIZE};
@@ -51,13 +51,14 @@ impl Link {
     }
 
     /// CRM users this user could be mapped to, best first: those that nobody else is mapped to; for administrators.
-    #[graphql(complexity = "CANDIDATES + super::page::cost(Some(first), None, child_complexity)")]
+    #[graphql(complexity = "CANDIDATES + page::cost(first, None, child_complexity)")]
     async fn candidates(
         &self,
         ctx: &Context<'_>,
-        #[graphql(desc = "As many at most; 200 at most.", default = 5)] first: i32,
+        #[graphql(desc = "As many at most; 200 at most.", default_with = "Some(5)")] first: Option<i32>,
     ) -> Result<Vec<LinkCandidate>> {
         session(ctx)?.admin()?;
+        let first = first.unwrap_or(5);
         match u64::try_from(first) {
             Err(_) => return Err(Failure::bad_request(format!("`first` is {first}; it takes a number from 0 up."))),
             Ok(first) if first > MAX_SIZE => {

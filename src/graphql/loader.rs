@@ -16,11 +16,11 @@ use futures::{
     future::{BoxFuture, Shared},
 };
 
-use super::error::{Failure, Result};
+use super::{
+    error::{Failure, Result},
+    pace::Pace,
+};
 use crate::service::{self, Session};
-
-/// How often a batch steps back before it loads, so that what another batch has just set free can still join.
-const TURNS: usize = 8;
 
 /// What a loader loads.
 pub trait Batch: 'static {
@@ -47,18 +47,19 @@ struct Open<B: Batch> {
 /// Loads one kind of thing for one request.
 pub struct Loader<B: Batch> {
     session: Arc<Session>,
+    pace: Arc<Pace>,
     open: Arc<Mutex<Option<Open<B>>>>,
 }
 
 impl<B: Batch> Clone for Loader<B> {
     fn clone(&self) -> Self {
-        Self { session: Arc::clone(&self.session), open: Arc::clone(&self.open) }
+        Self { session: Arc::clone(&self.session), pace: Arc::clone(&self.pace), open: Arc::clone(&self.open) }
     }
 }
 
 impl<B: Batch> Loader<B> {
-    pub fn new(session: &Arc<Session>) -> Self {
-        Self { session: Arc::clone(session), open: Arc::default() }
+    pub fn new(session: &Arc<Session>, pace: &Arc<Pace>) -> Self {
+        Self { session: Arc::clone(session), pace: Arc::clone(pace), open: Arc::default() }
     }
 
     /// The value of the key; `None` when there is none that the viewer may see.
@@ -77,16 +78,14 @@ impl<B: Batch> Loader<B> {
             return batch.loaded.clone();
         }
         let keys: Keys<B> = Arc::new(Mutex::new(Some(vec![key.clone()])));
-        let loaded = run::<B>(Arc::clone(&self.session), Arc::clone(&keys)).boxed().shared();
+        let loaded = run::<B>(Arc::clone(&self.session), Arc::clone(&self.pace), Arc::clone(&keys)).boxed().shared();
         *open = Some(Open { keys, loaded: loaded.clone() });
         loaded
     }
 }
 
-async fn run<B: Batch>(session: Arc<Session>, keys: Keys<B>) -> Loaded<B> {
-    for _ in 0..TURNS {
-        tokio::task::yield_now().await;
-    }
+async fn run<B: Batch>(session: Arc<Session>, pace: Arc<Pace>, keys: Keys<B>) -> Loaded<B> {
+    pace.released().await;
     let keys = keys.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
     let mut seen = std::collections::HashSet::with_capacity(keys.len());
     let keys: Vec<B::Key> = keys.into_iter().filter(|key| seen.insert(key.clone())).collect();

@@ -75,7 +75,6 @@ impl Team {
 
     /// The members that the viewer sees, by email.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn members(
         &self,
         ctx: &Context<'_>,
@@ -83,8 +82,7 @@ impl Team {
         #[graphql(desc = "The rows after this cursor.")] after: Option<String>,
         #[graphql(desc = "As many rows from the end, or before `before`; 200 at most.")] last: Option<i32>,
         #[graphql(desc = "The rows before this cursor.")] before: Option<String>,
-        #[graphql(desc = "Whether the members of sub-teams count as members.", default = false)]
-        include_subteams: bool,
+        #[graphql(desc = "Whether the members of sub-teams count as members.", default = false)] include_subteams: bool,
     ) -> Result<Connection<User>> {
         let args = PageArgs { first, after, last, before };
         let list = OfTeam::Members { include_subteams };
@@ -155,7 +153,6 @@ impl TeamQuery {
 
     /// The teams of the organisation, by name.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn teams(
         &self,
         ctx: &Context<'_>,

@@ -191,4 +191,3 @@ pub enum UserOrderField {
     /// When the user was last changed.
     UpdatedAt,
 }
-

@@ -26,9 +26,7 @@ use crate::service::{
     user::query::{self, OrderBy},
 };
 
-pub use input::{
-    LinkFilter, LinkState, ObjectVisibility, UserFilter, UserOrder, UserOrderField, UserRef, UserRole, UserStatus,
-};
+pub use input::{LinkState, ObjectVisibility, UserFilter, UserOrder, UserRef, UserRole, UserStatus};
 
 shown! {
     /// A user.
@@ -139,7 +137,6 @@ impl User {
 
     /// Every mapping this user ever had, newest first.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn mapping_history(
         &self,
         ctx: &Context<'_>,
@@ -186,11 +183,7 @@ impl UserQuery {
     }
 
     /// A user; null when there is none that the viewer may see.
-    async fn user(
-        &self,
-        ctx: &Context<'_>,
-        #[graphql(desc = "Which user.")] by: UserRef,
-    ) -> Result<Option<User>> {
+    async fn user(&self, ctx: &Context<'_>, #[graphql(desc = "Which user.")] by: UserRef) -> Result<Option<User>> {
         Ok(query::find(session(ctx)?, &by.into()).await?.map(|user| User(user.into())))
     }
 

@@ -79,9 +79,8 @@ fn rank(person: &Person<'_>, possible: Vec<crm_user::Model>) -> Vec<Candidate> {
             Some(Candidate { crm_user: Arc::new(crm_user), score, reasons })
         })
         .collect();
-    candidates.sort_by(|a, b| {
-        b.score.total_cmp(&a.score).then_with(|| a.crm_user.external_id.cmp(&b.crm_user.external_id))
-    });
+    candidates
+        .sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.crm_user.external_id.cmp(&b.crm_user.external_id)));
     candidates
 }
 

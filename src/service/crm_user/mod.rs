@@ -1,8 +1,8 @@
 //! CRM users: what a CRM last said of its users.
 
+pub mod candidates;
 pub mod incoming;
 pub mod locate;
-pub mod candidates;
 pub mod query;
 
 use entity::{CrmKind, CrmUserId};
