@@ -4,7 +4,7 @@
 //!   `Display`, so that no other error can pass for one on its way out through `?`.
 //! - [`UserError`] is an expected failure of a mutation.
 
-use async_graphql::{Enum, ErrorExtensions, Response, ServerError, SimpleObject};
+use async_graphql::{Enum, ErrorExtensions, ServerError, SimpleObject};
 
 use crate::service::{self, Fault, Step};
 
@@ -83,12 +83,6 @@ impl From<Failure> for ServerError {
         let mut server_error = ServerError::new(error.message, None);
         server_error.extensions = error.extensions;
         server_error
-    }
-}
-
-impl From<Failure> for Response {
-    fn from(failure: Failure) -> Self {
-        Self::from_errors(vec![failure.into()])
     }
 }
 

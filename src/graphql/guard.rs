@@ -9,7 +9,7 @@
 use std::collections::HashMap;
 
 use async_graphql::{
-    Name, Pos, Positioned, Request, Response, ServerError, Value as ConstValue,
+    Name, Positioned, Request, ServerError, Value as ConstValue,
     parser::types::{Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet},
 };
 use async_graphql_value::Value;
@@ -27,31 +27,29 @@ const FILE_MARK: &str = "#__graphql_file__:";
 /// Checks the request, and fills in the defaults of its variables.
 ///
 /// # Errors
-/// The answer to give: a document that can't be parsed, that is too large or too deep, or that holds what can't be
-/// taken.
-pub fn check(request: &mut Request) -> Result<(), Response> {
+/// A document that can't be parsed, that is too large or too deep, or that holds what can't be taken.
+pub fn check(request: &mut Request) -> Result<(), ServerError> {
     let uploads = request.uploads.len();
-    let refused = |failure: Failure| Response::from(failure);
     for (name, value) in request.variables.iter() {
-        text(name, uploads).map_err(refused)?;
-        constant(value, uploads).map_err(refused)?;
+        text(name, uploads)?;
+        constant(value, uploads)?;
     }
     let name = request.operation_name.clone();
-    let document = request.parsed_query().map_err(|error| Response::from_errors(vec![error]))?;
+    let document = request.parsed_query()?;
     let mut walk = Walk { document, uploads, fragments: HashMap::new() };
     for fragment in document.fragments.values() {
-        walk.directives(&fragment.node.directives).map_err(refused)?;
-        walk.arguments(&fragment.node.selection_set).map_err(refused)?;
+        walk.directives(&fragment.node.directives)?;
+        walk.arguments(&fragment.node.selection_set)?;
     }
     for (_, operation) in document.operations.iter() {
         for variable in &operation.node.variable_definitions {
-            walk.directives(&variable.node.directives).map_err(refused)?;
+            walk.directives(&variable.node.directives)?;
             if let Some(default) = &variable.node.default_value {
-                constant(&default.node, uploads).map_err(refused)?;
+                constant(&default.node, uploads)?;
             }
         }
-        walk.directives(&operation.node.directives).map_err(refused)?;
-        walk.arguments(&operation.node.selection_set).map_err(refused)?;
+        walk.directives(&operation.node.directives)?;
+        walk.arguments(&operation.node.selection_set)?;
         let size = walk.size(&operation.node.selection_set)?;
         if size.fields > MAX_FIELDS {
             let message = format!("The document selects more than {MAX_FIELDS} fields; send it in parts.");
@@ -105,11 +103,11 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// Measures a selection set; each fragment once. Recursion is bounded by the parser, which takes nesting up to 64, and
     /// by the depth limit along fragments.
-    fn size(&mut self, selection_set: &'a Positioned<SelectionSet>) -> Result<Size, Response> {
+    fn size(&mut self, selection_set: &'a Positioned<SelectionSet>) -> Result<Size> {
         self.size_at(selection_set, 0)
     }
 
-    fn size_at(&mut self, selection_set: &'a Positioned<SelectionSet>, chain: usize) -> Result<Size, Response> {
+    fn size_at(&mut self, selection_set: &'a Positioned<SelectionSet>, chain: usize) -> Result<Size> {
         let mut size = Size::default();
         for selection in &selection_set.node.items {
             let inner = match &selection.node {
@@ -118,9 +116,7 @@ impl<'a> Walk<'a> {
                     Size { fields: below.fields.saturating_add(1), depth: below.depth + 1 }
                 }
                 Selection::InlineFragment(inline) => self.size_at(&inline.node.selection_set, chain)?,
-                Selection::FragmentSpread(spread) => {
-                    self.fragment(&spread.node.fragment_name.node, spread.pos, chain)?
-                }
+                Selection::FragmentSpread(spread) => self.fragment(&spread.node.fragment_name.node, chain)?,
             };
             size.fields = size.fields.saturating_add(inner.fields);
             size.depth = size.depth.max(inner.depth);
@@ -128,16 +124,11 @@ impl<'a> Walk<'a> {
         Ok(size)
     }
 
-    fn fragment(&mut self, name: &'a Name, pos: Pos, chain: usize) -> Result<Size, Response> {
-        let refuse = |failure: Failure| {
-            let mut error = ServerError::from(failure);
-            error.locations.push(pos);
-            Response::from_errors(vec![error])
-        };
+    fn fragment(&mut self, name: &'a Name, chain: usize) -> Result<Size> {
         match self.fragments.get(name.as_str()) {
             Some(Fragment::Known(size)) => return Ok(*size),
             Some(Fragment::Open) => {
-                return Err(refuse(Failure::bad_request(format!("The fragment {name} contains itself."))));
+                return Err(Failure::bad_request(format!("The fragment {name} contains itself.")));
             }
             None => {}
         }
@@ -147,7 +138,7 @@ impl<'a> Walk<'a> {
         };
         if chain > MAX_DEPTH {
             let message = format!("Fragments name each other {chain} deep; {MAX_DEPTH} is the most.");
-            return Err(refuse(Failure::limit_exceeded(message)));
+            return Err(Failure::limit_exceeded(message));
         }
         self.fragments.insert(name, Fragment::Open);
         let size = self.size_at(&fragment.node.selection_set, chain + 1)?;

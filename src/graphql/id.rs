@@ -21,6 +21,7 @@ macro_rules! global {
         })*
 
         /// What a global id names.
+        #[expect(clippy::enum_variant_names, reason = "they are called as the types of the ids are")]
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum Any {
             $($id($id),)*

@@ -16,6 +16,7 @@ use super::{
     integration::Integration,
     loader::{Batch, Loader},
     mapping::Mapping,
+    pace::Pace,
     page::Shown,
     sync_run::SyncRun,
     team::Team,
@@ -40,8 +41,8 @@ pub struct Lists<L: Below, T: Shown<Row = L::Row>> {
 }
 
 impl<L: Below, T: Shown<Row = L::Row>> Lists<L, T> {
-    fn new(session: &Arc<Session>) -> Self {
-        Self { pages: Loader::new(session), counts: Loader::new(session) }
+    fn new(session: &Arc<Session>, pace: &Arc<Pace>) -> Self {
+        Self { pages: Loader::new(session, pace), counts: Loader::new(session, pace) }
     }
 }
 
@@ -129,10 +130,10 @@ macro_rules! loaders {
         }
 
         impl Loaders {
-            pub fn new(session: &Arc<Session>) -> Self {
+            pub fn new(session: &Arc<Session>, pace: &Arc<Pace>) -> Self {
                 Self {
-                    $($field: Loader::new(session),)*
-                    $($list_field: Lists::new(session),)*
+                    $($field: Loader::new(session, pace),)*
+                    $($list_field: Lists::new(session, pace),)*
                 }
             }
         }

@@ -18,6 +18,7 @@ mod loaders;
 mod mapping;
 mod node;
 mod organization;
+mod pace;
 mod page;
 mod payload;
 mod scalar;
@@ -26,9 +27,12 @@ mod team;
 mod user;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
-use async_graphql::{Context, MergedObject, MergedSubscription, Request, Response};
+use async_graphql::{Context, MergedObject, MergedSubscription, Request, Response, ServerError};
 use futures::{
     StreamExt,
     stream::{self, BoxStream},
@@ -37,6 +41,7 @@ use futures::{
 use self::{
     error::{Failure, Result},
     loaders::Loaders,
+    pace::Pace,
 };
 use crate::service::Session;
 
@@ -88,11 +93,12 @@ pub fn sdl() -> String {
 }
 
 /// Puts what the resolvers need into the request, once it is found fit to be validated.
-fn prepare(session: Option<Session>, mut request: Request) -> Result<Request, Response> {
-    let session = Arc::new(session.ok_or_else(Failure::unauthenticated)?);
+fn prepare(session: Option<Session>, mut request: Request) -> Result<(Request, Arc<Pace>), Vec<ServerError>> {
+    let session = Arc::new(session.ok_or_else(Failure::unauthenticated).map_err(ServerError::from)?);
     guard::check(&mut request)?;
-    let loaders = Arc::new(Loaders::new(&session));
-    Ok(request.data(session).data(loaders))
+    let pace = Arc::new(Pace::default());
+    let loaders = Arc::new(Loaders::new(&session, &pace));
+    Ok((request.data(session).data(loaders), pace))
 }
 
 fn complete(mut response: Response) -> Response {
@@ -102,19 +108,17 @@ fn complete(mut response: Response) -> Response {
 
 /// Answers a query or a mutation.
 pub async fn execute(schema: &Schema, session: Option<Session>, request: Request) -> Response {
-    let response = match prepare(session, request) {
-        // Tokio would have the request step back in the middle of a level, which would tear its batches apart.
-        Ok(request) => tokio::task::unconstrained(schema.execute(request)).await,
-        Err(response) => response,
-    };
-    complete(response)
+    complete(match prepare(session, request) {
+        Ok((request, pace)) => pace.run(schema.execute(request)).await,
+        Err(errors) => Response::from_errors(errors),
+    })
 }
 
 /// Answers a subscription, with a response for each event.
 pub fn subscribe(schema: &Schema, session: Session, request: Request) -> BoxStream<'static, Response> {
     match prepare(Some(session), request) {
-        Ok(request) => schema.execute_stream(request).map(complete).boxed(),
-        Err(response) => stream::once(std::future::ready(complete(response))).boxed(),
+        Ok((request, pace)) => pace.follow(schema.execute_stream(request)).map(complete).boxed(),
+        Err(errors) => stream::once(std::future::ready(complete(Response::from_errors(errors)))).boxed(),
     }
 }
 

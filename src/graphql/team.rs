@@ -78,7 +78,6 @@ impl Team {
 
     /// The members that the viewer sees, by email.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn members(
         &self,
         ctx: &Context<'_>,
@@ -157,7 +156,6 @@ impl TeamQuery {
 
     /// The teams of the organisation, by name.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn teams(
         &self,
         ctx: &Context<'_>,

@@ -147,7 +147,6 @@ impl ImportJob {
     /// Every row of a plan. Once applied: the rows that failed, and those that changed or deleted something, with what
     /// they changed; rows that only created something are counted.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn rows(
         &self,
         ctx: &Context<'_>,

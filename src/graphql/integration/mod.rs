@@ -88,7 +88,6 @@ impl Integration {
 
     /// The CRM's users, by external id; for administrators.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn crm_users(
         &self,
         ctx: &Context<'_>,
@@ -106,7 +105,6 @@ impl Integration {
 
     /// The mappings in this integration that the viewer sees, oldest first.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn mappings(
         &self,
         ctx: &Context<'_>,

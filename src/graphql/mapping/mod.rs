@@ -267,7 +267,6 @@ pub struct MappingQuery;
 impl MappingQuery {
     /// The mappings that the viewer sees, oldest first: those that hold now, or held at another moment.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn mappings(
         &self,
         ctx: &Context<'_>,

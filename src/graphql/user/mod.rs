@@ -139,7 +139,6 @@ impl User {
 
     /// Every mapping this user ever had, newest first.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]
-    #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn mapping_history(
         &self,
         ctx: &Context<'_>,

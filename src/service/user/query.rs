@@ -161,16 +161,17 @@ impl List for OfTeam {
             );
             sql.equals("m.organization_id", session.organization_id()).push(" AND m.team_id = p.parent");
         } else {
-            sql.push("app_user x WHERE ").equals("x.organization_id", session.organization_id());
             if *self == (Self::Members { include_subteams: true }) {
-                sql.push(" AND x.team_id IN (");
+                // Written as a join: as a condition, SQLite would walk the hierarchy again for each user.
+                sql.push("(");
                 team::query::with_subteams(session, sql, |sql| {
                     sql.push("p.parent");
                 });
-                sql.push(")");
+                sql.push(") AS b CROSS JOIN app_user x WHERE x.team_id = b.id");
             } else {
-                sql.push(" AND x.team_id = p.parent");
+                sql.push("app_user x WHERE x.team_id = p.parent");
             }
+            sql.push(" AND ").equals("x.organization_id", session.organization_id());
         }
         sql.push(" AND x.deleted_at IS NULL");
         session.visible(sql, "x");
