@@ -64,10 +64,13 @@ impl From<service::Error> for Failure {
     }
 }
 
-/// An argument that names what is not there.
+/// An argument that can't be used, or that names what is not there or may not be seen.
 impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
-        Self::bad_request(fault.message)
+        match fault.code {
+            service::ErrorCode::NotFound => Self::not_found(fault.message),
+            _ => Self::bad_request(fault.message),
+        }
     }
 }
 
