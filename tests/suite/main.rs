@@ -5,29 +5,33 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that can't go on has failed")]
 
-/// Runs each of these tests on both databases: `name::sqlite` and `name::postgres`.
+/// Runs each of these tests on both databases: `name::sqlite` and `name::postgres`. They share their snapshots: what one
+/// database answers, the other does too.
 macro_rules! both {
     ($($name:ident),* $(,)?) => {$(
         mod $name {
-            #[tokio::test]
-            async fn sqlite() {
-                crate::support::run(crate::support::Backend::Sqlite, super::$name).await;
+            #[test]
+            fn sqlite() {
+                insta::allow_duplicates! { crate::support::run(crate::support::Backend::Sqlite, super::$name) }
             }
 
-            #[tokio::test]
-            async fn postgres() {
-                crate::support::run(crate::support::Backend::Postgres, super::$name).await;
+            #[test]
+            fn postgres() {
+                insta::allow_duplicates! { crate::support::run(crate::support::Backend::Postgres, super::$name) }
             }
         }
     )*};
 }
 
 mod bootstrap;
+mod concurrency;
 mod files;
 mod health;
 mod http;
 mod outage;
+mod permissions;
 mod process;
+mod queries;
 mod schema;
 mod sign_in;
 mod support;

@@ -1,21 +1,9 @@
 //! `graphql-transport-ws`, as its document has it.
 
-use std::time::Duration;
+use counterpart::service::user::{UserRef, change};
+use serde_json::json;
 
-use counterpart::{
-    http,
-    service::user::{UserRef, change},
-};
-use futures::{SinkExt, StreamExt};
-use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio_tungstenite::{
-    MaybeTlsStream, WebSocketStream, connect_async,
-    tungstenite::{Message, client::IntoClientRequest},
-};
-use tokio_util::sync::CancellationToken;
-
-use crate::support::World;
+use crate::support::{World, socket::Client};
 
 both!(
     an_operation_is_answered_and_completed,
@@ -24,64 +12,6 @@ both!(
     a_suspended_user_is_out_at_once,
     a_server_that_stops_says_so,
 );
-
-/// A client, and the server that it talks to.
-struct Client {
-    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    stop: CancellationToken,
-}
-
-impl Client {
-    async fn connect(world: &World) -> Self {
-        Self::connect_with(world, Some("graphql-transport-ws")).await
-    }
-
-    async fn connect_with(world: &World, protocol: Option<&str>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut request = format!("ws://{}/graphql", listener.local_addr().unwrap()).into_client_request().unwrap();
-        if let Some(protocol) = protocol {
-            request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
-        }
-        let stop = CancellationToken::new();
-        let app = http::router(world.services.clone(), stop.clone());
-        tokio::spawn(http::serve(listener, app, stop.clone(), Duration::from_secs(1)));
-        let (socket, _) = connect_async(request).await.unwrap();
-        Self { socket, stop }
-    }
-
-    /// A client that has signed in.
-    async fn signed_in(world: &World, token: &str) -> Self {
-        let mut client = Self::connect(world).await;
-        client
-            .say(json!({ "type": "connection_init", "payload": { "Authorization": format!("Bearer {token}") } }))
-            .await;
-        assert_eq!(client.hear().await, json!({ "type": "connection_ack" }));
-        client
-    }
-
-    async fn say(&mut self, message: Value) {
-        self.say_text(message.to_string()).await;
-    }
-
-    async fn say_text(&mut self, text: String) {
-        self.socket.send(Message::text(text)).await.unwrap();
-    }
-
-    async fn ask(&mut self, id: &str, query: &str) {
-        self.say(json!({ "type": "subscribe", "id": id, "payload": { "query": query } })).await;
-    }
-
-    /// The next message; a close as its code and reason.
-    async fn hear(&mut self) -> Value {
-        let message =
-            tokio::time::timeout(Duration::from_secs(20), self.socket.next()).await.expect("the server is silent");
-        match message.expect("the connection is closed").expect("the connection is broken") {
-            Message::Text(text) => serde_json::from_str(&text).unwrap(),
-            Message::Close(Some(frame)) => json!([u16::from(frame.code), frame.reason.as_str()]),
-            other => panic!("{other:?}"),
-        }
-    }
-}
 
 async fn an_operation_is_answered_and_completed(world: World) {
     let mut client = Client::signed_in(&world, &world.administrator.token).await;

@@ -5,6 +5,8 @@ pub mod database;
 pub mod program;
 pub mod proxy;
 pub mod scene;
+pub mod show;
+pub mod socket;
 mod world;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};
@@ -16,11 +18,14 @@ pub use database::{Backend, TestDatabase};
 pub use world::World;
 
 /// Runs a test in a world of its own, and clears the world away however the test ends.
-pub async fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(World) -> F) {
-    let Some(database) = TestDatabase::migrated(backend).await else { return };
-    let result = AssertUnwindSafe(async { test(World::on(&database.url).await).await }).catch_unwind().await;
-    database.remove().await;
-    if let Err(panic) = result {
-        resume_unwind(panic);
-    }
+pub fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(World) -> F) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Some(database) = TestDatabase::migrated(backend).await else { return };
+        let result = AssertUnwindSafe(async { test(World::on(&database.url).await).await }).catch_unwind().await;
+        database.remove().await;
+        if let Err(panic) = result {
+            resume_unwind(panic);
+        }
+    });
 }

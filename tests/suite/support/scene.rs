@@ -55,6 +55,27 @@ pub async fn user(world: &World, email: &str, attributes: Value) -> String {
     made(world, "createUser", "CreateUserInput", "user", input).await
 }
 
+/// Many users at once, as rows of a users file, teams made where they are missing.
+pub async fn users(world: &World, rows: &[String]) {
+    let head = "Email Address,First Name,Last Name,Title,Team,Role,Object Visibility,Configuration Profile,Manager Of,\
+                Licenses,Operation";
+    let text = format!("{head}\n{}\n", rows.join("\n"));
+    let query = "mutation ($text: String!) {
+        it: importUsers(input: {source: {text: $text}, createMissingTeams: true}) { importJob { id } userErrors { code } } }";
+    let made = ask(world, query, json!({ "text": text })).await;
+    world.work().await;
+    let query = "query ($id: ID!) { it: importJob(id: $id) { created } }";
+    let done = ask(world, query, json!({ "id": made["importJob"]["id"] })).await;
+    assert_eq!(done["created"], json!(rows.len()), "{made}");
+}
+
+/// Changes a user's attributes, as `UpdateUserInput` has them.
+pub async fn edit(world: &World, email: &str, attributes: Value) {
+    let mut input = attributes;
+    input["user"] = json!({ "email": email });
+    made(world, "updateUser", "UpdateUserInput", "user", input).await;
+}
+
 /// Maps a user to a CRM user by hand, by email and external id; the mapping's id.
 pub async fn map(world: &World, email: &str, integration: &str, external_id: &str) -> String {
     let input = json!({

@@ -21,13 +21,14 @@ use entity::{ApiTokenId, ObjectVisibility, UserId, UserRole, api_token};
 use futures::poll;
 use object_store::local::LocalFileSystem;
 use sea_orm::{ActiveValue::Set, EntityTrait};
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
 
-use super::{client::Actor, database};
+use super::{client::Actor, database, show};
 
 /// When the tests' clock stands still.
 pub const NOW: &str = "2026-03-02T09:00:00Z";
@@ -81,6 +82,19 @@ impl World {
     /// A member with visibility Team, `member@acme.example`.
     pub async fn member(&self) -> Actor {
         self.user("member@acme.example", UserRole::Member, ObjectVisibility::Team).await
+    }
+
+    /// What the administrator reads.
+    pub async fn read(&self, query: &str) -> Value {
+        self.admin().graphql(query, json!({})).await.ok()
+    }
+
+    /// Carries out a mutation as the administrator, `createTeam(input: {name: "A"}) { team { path } }`, and says what it
+    /// answers: the object, or what is wrong.
+    pub async fn change(&self, mutation: &str) -> String {
+        let selected = mutation.trim_end().strip_suffix('}').expect("a mutation selects something");
+        let query = format!("mutation {{ it: {selected} userErrors {{ code field message }} }} }}");
+        show::payload(&self.read(&query).await["it"])
     }
 
     /// The administrator's session, to set a scene with the services.
