@@ -26,6 +26,7 @@ mod bootstrap;
 mod files;
 mod health;
 mod http;
+mod imports;
 mod outage;
 mod process;
 mod schema;
