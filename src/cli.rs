@@ -27,13 +27,15 @@ use url::Url;
 use crate::{
     bootstrap,
     config::{Bootstrap, Cli, Command, DatabaseSettings, Migrate, Serve},
-    database, graphql, http,
-    service::{Error, ErrorCode, Limits, Services, clock::Clock, links::Links},
+    database, demo, graphql, http,
+    service::{Error, ErrorCode, Limits, Services, clock::Clock, import::worker, links::Links},
     telemetry,
 };
 
 /// How long requests in flight may take after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
+/// Imports that are worked off at once; those of one organisation wait for each other.
+const WORKERS: usize = 2;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
@@ -173,11 +175,23 @@ async fn serve(settings: Serve) -> Result<(), String> {
     let app = http::router(Arc::clone(&services), stop.clone());
     stop_on_signal(stop.clone())?;
     tokio::spawn(upkeep(stop.clone()));
+    let workers: Vec<_> =
+        (0..WORKERS).map(|_| tokio::spawn(worker::run(Arc::clone(&services), stop.clone()))).collect();
     if let Some(administrator) = first {
+        if settings.demo {
+            demo::fill(&services, &administrator)
+                .await
+                .map_err(|error| format!("the demonstration organisation can't be made: {error}"))?;
+        }
         print(&welcome(&settings.organization, &settings.admin_email, &administrator.token, &base));
     }
     tracing::info!(%address, public_url = %base, "serving");
     http::serve(listener, app, stop, GRACE).await.map_err(|error| format!("the server stopped: {error}"))?;
+    for worker in workers {
+        if tokio::time::timeout(GRACE, worker).await.is_err() {
+            tracing::warn!("an import did not come to the end of its chunk; it goes on at the next start");
+        }
+    }
     tracing::info!("stopped");
     Ok(())
 }

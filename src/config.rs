@@ -62,6 +62,10 @@ pub struct Serve {
     /// The email of the administrator who is made on an empty database.
     #[arg(long, env = "COUNTERPART_ADMIN_EMAIL", value_name = "EMAIL", default_value = "admin@example.com")]
     pub admin_email: String,
+
+    /// On an empty database, make a demonstration organisation: teams, users, and a Salesforce integration.
+    #[arg(long)]
+    pub demo: bool,
 }
 
 #[derive(Debug, Args)]

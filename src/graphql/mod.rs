@@ -20,6 +20,7 @@ mod node;
 mod organization;
 mod pace;
 mod page;
+mod payload;
 mod scalar;
 mod sync_run;
 mod team;
@@ -31,7 +32,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, EmptyMutation, MergedObject, MergedSubscription, Request, Response, ServerError};
+use async_graphql::{Context, MergedObject, MergedSubscription, Request, Response, ServerError};
 use futures::{
     StreamExt,
     stream::{self, BoxStream},
@@ -56,18 +57,31 @@ pub struct Query(
     import::ImportQuery,
 );
 
+/// What can be changed. Each takes one `input`, and answers expected failures as `userErrors`.
+#[derive(MergedObject, Default)]
+pub struct Mutation(
+    organization::OrganizationMutation,
+    catalogue::CatalogueMutation,
+    user::UserMutation,
+    team::TeamMutation,
+    integration::IntegrationMutation,
+    mapping::MappingMutation,
+    import::ImportMutation,
+    api_token::ApiTokenMutation,
+);
+
 /// What can be followed.
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(import::ImportSubscription, sync_run::SyncRunSubscription);
 
-pub type Schema = async_graphql::Schema<Query, EmptyMutation, Subscription>;
+pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
 /// What a request may cost at most, by its page sizes: a field of an object costs 1.
 const MAX_COMPLEXITY: usize = 500_000;
 
 /// The schema.
 pub fn schema() -> Schema {
-    Schema::build(Query::default(), EmptyMutation, Subscription::default())
+    Schema::build(Query::default(), Mutation::default(), Subscription::default())
         .limit_complexity(MAX_COMPLEXITY)
         .limit_recursive_depth(guard::MAX_DEPTH + 1)
         .finish()

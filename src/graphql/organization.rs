@@ -2,19 +2,19 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, Object};
+use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
 use entity::organization;
 
 use super::{
     catalogue::{ConfigurationProfile, License},
-    error::{Failure, Result},
+    error::{Failure, Result, UserError, outcome},
     id,
-    integration::Integration,
+    integration::{Integration, IntegrationRef},
     loaders, page,
     page::Shown,
     session,
 };
-use crate::service::catalogue;
+use crate::service::{catalogue, organization::change};
 
 /// Who owns the organisation's users and teams.
 #[derive(Enum, Copy, Clone, Debug, Eq, PartialEq)]
@@ -85,5 +85,50 @@ impl OrganizationQuery {
     /// The organisation of the signed-in user.
     async fn organization(&self, ctx: &Context<'_>) -> Result<Organization> {
         current(ctx).await
+    }
+}
+
+/// What is to change of the organisation; what is left out stays.
+#[derive(Debug, Clone, InputObject)]
+pub struct UpdateOrganizationInput {
+    /// What it is to be called.
+    name: Option<String>,
+    /// Who is to own users and teams.
+    manage_mode: Option<ManageMode>,
+    /// Required with AUTO, unless the organisation has exactly one integration.
+    managed_by: Option<IntegrationRef>,
+}
+
+/// What a mutation of the organisation answers.
+#[derive(SimpleObject)]
+pub struct OrganizationPayload {
+    /// The organisation as it is now.
+    organization: Option<Organization>,
+    /// What is wrong with the input, or with the state it met; empty when all went well.
+    user_errors: Vec<UserError>,
+}
+
+#[derive(Default)]
+pub struct OrganizationMutation;
+
+#[Object]
+impl OrganizationMutation {
+    /// Change the organisation's name, or who owns its users and teams.
+    async fn update_organization(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "What is to change.")] input: UpdateOrganizationInput,
+    ) -> Result<OrganizationPayload> {
+        let update = change::Update {
+            name: input.name,
+            manage_mode: input.manage_mode.map(Into::into),
+            managed_by: input.managed_by.map(Into::into),
+        };
+        let (done, user_errors) = outcome(change::update(session(ctx)?, update).await)?;
+        let organization = match done {
+            Some(_) => Some(current(ctx).await?),
+            None => None,
+        };
+        Ok(OrganizationPayload { organization, user_errors })
     }
 }

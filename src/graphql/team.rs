@@ -7,13 +7,16 @@ use super::{
     error::Result,
     id, input, loaders,
     page::{self, Connection, shown},
+    payload::{DeletePayload, inputs, payloads},
     session,
     user::User,
 };
 use crate::service::{
+    Fault, Step,
+    error::ErrorCode,
     page::PageArgs,
     team::{
-        TeamRef as Ref,
+        TeamRef as Ref, change,
         query::{self, Children, Teams},
     },
     user::query::OfTeam,
@@ -165,5 +168,110 @@ impl TeamQuery {
         let filter = filter.unwrap_or_default();
         let teams = Teams { search: input::search(filter.search)?, roots_only: filter.roots_only };
         Connection::of(ctx, teams, PageArgs { first, after, last, before }).await
+    }
+}
+
+payloads! {
+    /// What a mutation of a team answers.
+    TeamPayload {
+        /// The team as it is now.
+        team: Team
+    }
+}
+
+inputs! {
+    /// Names a team.
+    TeamInput {
+        /// Which team.
+        team: TeamRef
+    }
+}
+
+/// A team to be made.
+#[derive(Debug, Clone, InputObject)]
+pub struct CreateTeamInput {
+    /// What it is called; unique below its parent.
+    name: String,
+    /// The team to hang below; a root when left out.
+    parent: Option<TeamRef>,
+}
+
+/// A team's new name.
+#[derive(Debug, Clone, InputObject)]
+pub struct RenameTeamInput {
+    /// Which team.
+    team: TeamRef,
+    /// What it is to be called; unique below its parent.
+    name: String,
+}
+
+/// Where a team is to hang.
+#[derive(Debug, Clone, InputObject)]
+pub struct MoveTeamInput {
+    /// Which team.
+    team: TeamRef,
+    /// Its new place.
+    destination: TeamDestination,
+}
+
+/// A place in the hierarchy.
+#[derive(Debug, Clone, OneofObject)]
+pub enum TeamDestination {
+    /// Below this team.
+    Parent(TeamRef),
+    /// True: no parent.
+    Root(bool),
+}
+
+#[derive(Default)]
+pub struct TeamMutation;
+
+#[Object]
+impl TeamMutation {
+    /// Make a team.
+    async fn create_team(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The team to be made.")] input: CreateTeamInput,
+    ) -> Result<TeamPayload> {
+        let done = change::create(session(ctx)?, input.name, input.parent.map(Into::into)).await;
+        TeamPayload::of(ctx, done, |l| &l.teams).await
+    }
+
+    /// Give a team another name; the paths of all below it change with it.
+    async fn rename_team(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The team and its new name.")] input: RenameTeamInput,
+    ) -> Result<TeamPayload> {
+        let done = change::rename(session(ctx)?, input.team.into(), input.name).await;
+        TeamPayload::of(ctx, done, |l| &l.teams).await
+    }
+
+    /// Hang a team, with all below it, under another parent, or make it a root.
+    async fn move_team(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The team and its new place.")] input: MoveTeamInput,
+    ) -> Result<TeamPayload> {
+        let session = session(ctx)?;
+        let done = match input.destination {
+            TeamDestination::Parent(parent) => change::move_to(session, input.team.into(), Some(parent.into())).await,
+            TeamDestination::Root(true) => change::move_to(session, input.team.into(), None).await,
+            TeamDestination::Root(false) => session.admin().and_then(|()| {
+                let fault = Fault::at(ErrorCode::Invalid, "root", "`root` takes true alone. Name a parent instead.");
+                Err(fault.under([Step::Name("destination")]).into())
+            }),
+        };
+        TeamPayload::of(ctx, done, |l| &l.teams).await
+    }
+
+    /// Delete a team that has no members and no sub-teams.
+    async fn delete_team(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The team.")] input: TeamInput,
+    ) -> Result<DeletePayload> {
+        DeletePayload::of(change::delete(session(ctx)?, input.team.into()).await)
     }
 }

@@ -1,5 +1,7 @@
 //! Files that are no pages: the schema, the CSV templates, and downloads by signed address.
 
+use std::sync::Arc;
+
 use axum::{
     Extension,
     body::Body,
@@ -8,6 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use entity::OrganizationId;
+use futures::stream;
 
 use super::{App, front::RequestId, refusal::Refusal};
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
     service::{
         Result, Services,
         csv::{Kind, template as template_of},
+        download,
         links::Download,
     },
 };
@@ -53,10 +57,19 @@ pub async fn download(
 }
 
 /// The content of a download, read while it is sent; `None` where it is gone.
-async fn open(_services: &Services, _organization_id: OrganizationId, download: Download) -> Result<Option<Body>> {
-    match download {
-        Download::Log(_) | Download::Users(_) | Download::Mappings(_) => Ok(None),
-    }
+async fn open(services: &Arc<Services>, organization_id: OrganizationId, download: Download) -> Result<Option<Body>> {
+    let Some(file) = download::open(services, organization_id, download).await? else { return Ok(None) };
+    let pieces = stream::try_unfold((file, Arc::clone(services)), |(mut file, services)| async {
+        match file.next(&services).await {
+            Ok(piece) => Ok(piece.map(|piece| (piece, (file, services)))),
+            // The answer has begun: all that is left is to cut it off, so that nobody takes half a file for a whole one.
+            Err(error) => {
+                tracing::error!(%error, "a download was cut off");
+                Err(std::io::Error::other("the download was cut off"))
+            }
+        }
+    });
+    Ok(Some(Body::from_stream(pieces)))
 }
 
 fn csv(name: &str, content: Body) -> Response {

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use entity::OrganizationId;
+
 use super::{
     Services,
     error::Result,
@@ -18,9 +20,12 @@ pub enum File {
     Mappings(Box<export::Mappings>),
 }
 
-/// Opens what the signed part of an address names; `None` when it was not signed here, has expired, or names nothing.
-pub async fn open(services: &Arc<Services>, signed: &str) -> Result<Option<File>> {
-    let Some((organization_id, download)) = services.links.open(signed, services.clock.now()) else { return Ok(None) };
+/// Opens what a signed address names; `None` when it is gone.
+pub async fn open(
+    services: &Arc<Services>,
+    organization_id: OrganizationId,
+    download: Download,
+) -> Result<Option<File>> {
     Ok(match download {
         Download::Log(id) => log::open(services, organization_id, id).await?.map(|log| File::Log(Box::new(log))),
         Download::Users(filter) => {

@@ -21,8 +21,17 @@ pub fn words(query: &str) -> Vec<String> {
     text::words(query)
 }
 
-/// Adds `column IN (…)`: the ids that the index has under words that begin with `word`. `more` adds conditions on the
+/// Adds a statement for the ids that the index has under words that begin with `word`. `more` adds conditions on the
 /// index, such as its integration.
+fn ids(sql: &mut Sql, index: Index, organization_id: OrganizationId, word: &str, more: impl FnOnce(&mut Sql)) {
+    sql.push("SELECT w.").push(index.id).push(" AS id FROM ").push(index.table).push(" w WHERE ");
+    sql.equals("w.organization_id", organization_id);
+    more(sql);
+    // Every text that begins with the word lies from the word up to the word and the last character there is.
+    sql.push(" AND w.word >= ").bind(word).push(" AND w.word < ").bind(format!("{word}\u{10ffff}"));
+}
+
+/// Adds `column IN (…)`: what is found under words that begin with `word`.
 pub fn begins(
     sql: &mut Sql,
     column: &str,
@@ -31,11 +40,9 @@ pub fn begins(
     word: &str,
     more: impl FnOnce(&mut Sql),
 ) {
-    sql.push(column).push(" IN (SELECT w.").push(index.id).push(" FROM ").push(index.table).push(" w WHERE ");
-    sql.equals("w.organization_id", organization_id);
-    more(sql);
-    // Every text that begins with the word lies from the word up to the word and the last character there is.
-    sql.push(" AND w.word >= ").bind(word).push(" AND w.word < ").bind(format!("{word}\u{10ffff}")).push(")");
+    sql.push(column).push(" IN (");
+    ids(sql, index, organization_id, word, more);
+    sql.push(")");
 }
 
 /// Adds ` AND column IN (…)` for each word of the query.
@@ -44,4 +51,36 @@ pub fn restrict(sql: &mut Sql, column: &str, index: Index, organization_id: Orga
         sql.push(" AND ");
         begins(sql, column, index, organization_id, &word, |_| ());
     }
+}
+
+/// Adds ` FROM table x WHERE …` for what the query finds, all of it where there are no words. `more` is as in [`begins`].
+///
+/// What is found is looked up, and not the whole table looked through for it: a search costs what it finds.
+pub fn from(
+    sql: &mut Sql,
+    table: &str,
+    index: Index,
+    organization_id: OrganizationId,
+    query: Option<&str>,
+    more: impl Fn(&mut Sql),
+) {
+    let words = words(query.unwrap_or_default());
+    sql.push(" FROM ");
+    if words.is_empty() {
+        sql.push(table).push(" x WHERE ");
+    } else {
+        sql.push("(");
+        for (i, word) in words.iter().enumerate() {
+            if i > 0 {
+                sql.push(" INTERSECT ");
+            }
+            ids(sql, index, organization_id, word, &more);
+        }
+        // Something can have several words with the same beginning.
+        if words.len() == 1 {
+            sql.push(" GROUP BY w.").push(index.id);
+        }
+        sql.push(") AS f CROSS JOIN ").push(table).push(" x WHERE x.id = f.id AND ");
+    }
+    sql.equals("x.organization_id", organization_id);
 }

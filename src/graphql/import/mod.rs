@@ -1,6 +1,7 @@
 //! Imports and their rows.
 
 mod input;
+mod mutation;
 
 use async_graphql::{Context, ID, Object, SimpleObject, Subscription};
 use entity::{import_job, import_row};
@@ -26,7 +27,8 @@ use crate::service::{
     page::PageArgs,
 };
 
-pub use input::{ImportKind, ImportMode, ImportStatus, RowOutcome};
+pub use input::{HeaderMode, ImportErrorPolicy, ImportKind, ImportMode, ImportStatus, OnExistingMapping, RowOutcome};
+pub use mutation::ImportMutation;
 
 shown! {
     /// An import.

@@ -169,7 +169,8 @@ async fn searches_and_filters_find_what_they_say() {
                 integrations { all: crmUsers { totalCount }
                   free: crmUsers(filter: {isMapped: false}) { totalCount nodes { mapping { id } } }
                   off: crmUsers(filter: {isActive: false}) { nodes { isActive } }
-                  zuse: crmUsers(filter: {search: \"zuse\"}) { nodes { email } } } }",
+                  zuse: crmUsers(filter: {search: \"zuse kon\"}) { totalCount nodes { email } }
+                  one: crmUsers(filter: {search: \"zuse\"}) { totalCount nodes { email } } } }",
             )
             .await;
         let number = |path: &str| read.pointer(path).and_then(serde_json::Value::as_i64).unwrap();
@@ -194,6 +195,8 @@ async fn searches_and_filters_find_what_they_say() {
         assert!(nodes("/integrations/0/free").iter().all(|crm_user| crm_user["mapping"].is_null()));
         assert!(!nodes("/integrations/0/off").is_empty());
         assert!(nodes("/integrations/0/off").iter().all(|crm_user| crm_user["isActive"] == json!(false)));
+        assert_eq!(nodes("/integrations/0/one"), nodes("/integrations/0/zuse"));
+        assert_eq!(number("/integrations/0/zuse/totalCount"), 1);
         assert_eq!(nodes("/integrations/0/zuse"), [json!({"email": "konrad.zuse@acme.example"})]);
     }
 }

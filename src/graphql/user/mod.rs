@@ -1,6 +1,7 @@
 //! Users.
 
 mod input;
+mod mutation;
 
 use async_graphql::{Context, ID, Object};
 use entity::app_user;
@@ -27,6 +28,7 @@ use crate::service::{
 };
 
 pub use input::{LinkState, ObjectVisibility, UserFilter, UserOrder, UserRef, UserRole, UserStatus};
+pub use mutation::{UserMutation, patch};
 
 shown! {
     /// A user.

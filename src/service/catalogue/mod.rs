@@ -1,5 +1,6 @@
 //! The organisation's catalogues: licences and configuration profiles.
 
+pub mod change;
 pub mod query;
 
 use entity::{ConfigurationProfileId, LicenseId};

@@ -42,15 +42,11 @@ impl List for OfIntegration {
     }
 
     fn from(&self, session: &Session, sql: &mut Sql) {
-        let organization_id = session.organization_id();
-        sql.push(" FROM crm_user x WHERE ").equals("x.organization_id", organization_id);
+        let query = self.search.as_deref();
+        search::from(sql, "crm_user", search::CRM_USERS, session.organization_id(), query, |sql| {
+            sql.push(" AND w.integration_id = p.parent");
+        });
         sql.push(" AND x.integration_id = p.parent");
-        for word in search::words(self.search.as_deref().unwrap_or_default()) {
-            sql.push(" AND ");
-            search::begins(sql, "x.id", search::CRM_USERS, organization_id, &word, |sql| {
-                sql.push(" AND w.integration_id = p.parent");
-            });
-        }
         if let Some(is_active) = self.is_active {
             sql.push(if is_active { " AND x.is_active" } else { " AND NOT x.is_active" });
         }

@@ -24,18 +24,12 @@ use crate::service::{
         self,
         publish::{Published, Staged, publish, stage},
     },
+    value::external_id::{self, IdKind},
 };
 
-/// The key of a row as the file has it. Two spellings of one Salesforce id meet in [`normal_key`].
-pub(super) fn key(row: &Row) -> Option<String> {
-    let text = row.get(column::EXTERNAL_ID)?;
-    (!text.is_empty()).then(|| normal_key(text))
-}
-
-/// One spelling for an id: a Salesforce id of 15 characters and the same of 18 are one key, others are as they are.
-fn normal_key(text: &str) -> String {
-    use crate::service::value::external_id::{IdKind, parse};
-    parse(IdKind::Salesforce, text).unwrap_or_else(|_| text.to_owned())
+/// The normalised key of a row: a Salesforce id of 15 characters and the same of 18 are one.
+pub(super) fn key(row: &Row, ids: IdKind) -> Option<String> {
+    external_id::parse(ids, row.get(column::EXTERNAL_ID)?).ok()
 }
 
 fn column_of(field: &str) -> &'static str {

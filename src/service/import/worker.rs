@@ -12,8 +12,10 @@ use uuid::Uuid;
 use super::{create::blocking, crm_users, job, mappings, seen::Seen, users};
 use crate::service::{
     Services,
+    crm_user::id_kind,
     csv::{Layout, Position, Reader, Row},
     error::{Error, ErrorCode, Fault, Result},
+    value::external_id::IdKind,
 };
 
 /// Rows of a chunk, at most.
@@ -67,6 +69,8 @@ pub(super) struct Work<'a> {
     pub layout: Arc<Layout>,
     pub file: File,
     pub seen: Seen,
+    /// How the external ids of the job's integration are read.
+    pub ids: IdKind,
 }
 
 async fn work(services: &Services, job: &import_job::Model, stop: &CancellationToken) -> Result<()> {
@@ -79,7 +83,14 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
     let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
     let mut cursor = Position { offset: unsigned(job.cursor_offset), line: unsigned(job.cursor_line) };
     let file = open(services, &job.file_key).await?;
-    let mut work = Work { services, job: &job, layout, file, seen: Seen::default() };
+    let integration = match job.integration_id {
+        Some(id) => {
+            entity::integration::Entity::find_by_id((job.organization_id, id)).one(services.db.writer()).await?
+        }
+        None => None,
+    };
+    let ids = integration.map_or(IdKind::Other, |integration| id_kind(integration.kind));
+    let mut work = Work { services, job: &job, layout, file, seen: Seen::default(), ids };
     work.remember(cursor).await?;
     loop {
         if stop.is_cancelled() {
@@ -161,11 +172,11 @@ impl Work<'_> {
         if row.skipped {
             return Ok(None);
         }
-        let kind = self.job.kind;
+        let (kind, ids) = (self.job.kind, self.ids);
         let key_of = |row: &Row| match kind {
             ImportKind::Users => users::key(row),
             ImportKind::Mappings => mappings::key(row),
-            ImportKind::CrmUsers => crm_users::key(row),
+            ImportKind::CrmUsers => crm_users::key(row, ids),
         };
         let Some(key) = key_of(row) else { return Ok(None) };
         let (file, layout) = (&self.file, &self.layout);

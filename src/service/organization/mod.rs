@@ -1,5 +1,6 @@
 //! The tenant itself: its name, and who owns its users.
 
+pub mod change;
 pub mod query;
 
 use entity::{ManageMode, organization};

@@ -7,10 +7,29 @@ pub mod query;
 use entity::{IntegrationId, SyncRunId, SyncStatus, SyncTrigger, UserId, sync_run};
 use sea_orm::{ActiveModelTrait, Set};
 
-use super::{db::Tx, error::Result};
+use super::{
+    Session,
+    db::Tx,
+    error::{ErrorCode, Fault, Result},
+    integration::{self, IntegrationRef},
+};
 use publish::Published;
 
 pub use push::push;
+
+/// Asks for a pull from the CRM.
+///
+/// # Errors
+/// `NOT_FOUND`; `WRONG_STATE`, as this server has no connection to a CRM to pull from.
+pub async fn request(session: &Session, integration: IntegrationRef) -> Result<SyncRunId> {
+    session.admin()?;
+    let found = integration::locate(session.reader(), session.organization_id(), &integration, "integration").await?;
+    let message = format!(
+        "{:?} has no connection to pull from: push its CRM users with pushCrmUsers, or import them.",
+        found.name
+    );
+    Err(Fault::at(ErrorCode::WrongState, "integration", message).into())
+}
 
 /// Opens a receipt that is about to be carried out.
 pub(crate) async fn open(

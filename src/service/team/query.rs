@@ -46,11 +46,10 @@ impl List for Teams {
     }
 
     fn from(&self, session: &Session, sql: &mut Sql) {
-        sql.push(" FROM team x WHERE ").equals("x.organization_id", session.organization_id());
+        search::from(sql, "team", search::TEAMS, session.organization_id(), self.search.as_deref(), |_| ());
         if self.roots_only {
             sql.push(" AND x.parent_id IS NULL");
         }
-        search::restrict(sql, "x.id", search::TEAMS, session.organization_id(), self.search.as_deref());
     }
 }
 

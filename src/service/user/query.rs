@@ -71,8 +71,12 @@ pub enum OfTeam {
 impl Filter {
     /// Adds ` AND …` for the users under the alias `x`.
     pub fn restrict(&self, session: &Session, sql: &mut Sql) {
-        let organization_id = session.organization_id();
-        search::restrict(sql, "x.id", search::USERS, organization_id, self.search.as_deref());
+        search::restrict(sql, "x.id", search::USERS, session.organization_id(), self.search.as_deref());
+        self.restrict_found(session, sql);
+    }
+
+    /// [`restrict`](Self::restrict), but for the search.
+    fn restrict_found(&self, session: &Session, sql: &mut Sql) {
         if let Some(status) = &self.status {
             sql.push(" AND ").any_name("x.status", status);
         }
@@ -94,7 +98,7 @@ impl Filter {
         }
         if let Some(link) = &self.link {
             sql.push(" AND x.id IN (SELECT l.user_id FROM user_link l WHERE ");
-            sql.equals("l.organization_id", organization_id).push(" AND ");
+            sql.equals("l.organization_id", session.organization_id()).push(" AND ");
             sql.equals("l.integration_id", link.integration_id).push(" AND ");
             sql.any_name("l.state", &link.states).push(")");
         }
@@ -135,10 +139,11 @@ impl List for Users {
     }
 
     fn from(&self, session: &Session, sql: &mut Sql) {
-        sql.push(" FROM app_user x WHERE ").equals("x.organization_id", session.organization_id());
+        let query = self.filter.search.as_deref();
+        search::from(sql, "app_user", search::USERS, session.organization_id(), query, |_| ());
         sql.push(" AND x.deleted_at IS NULL");
         session.visible(sql, "x");
-        self.filter.restrict(session, sql);
+        self.filter.restrict_found(session, sql);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Mappings: who is whom, and who was.
 
+mod mutation;
+
 use async_graphql::{Context, Enum, ID, InputObject, Object};
 use entity::mapping;
 
@@ -26,6 +28,8 @@ use crate::service::{
     },
     page::PageArgs,
 };
+
+pub use mutation::MappingMutation;
 
 shown! {
     /// A mapping.

@@ -1,5 +1,7 @@
 //! Integrations: their settings, CRM users, mappings and coverage.
 
+mod mutation;
+
 use async_graphql::{Context, Enum, ID, Object, OneofObject};
 use entity::integration;
 
@@ -20,6 +22,8 @@ use crate::service::{
     page::PageArgs,
     sync_run,
 };
+
+pub use mutation::IntegrationMutation;
 
 shown! {
     /// An integration.

@@ -1,0 +1,214 @@
+//! Making, changing and deleting integrations, and pushing CRM users to them.
+
+use async_graphql::{Context, InputObject, MaybeUndefined, Object};
+
+use super::{CrmKind, EmailDedupe, Integration, IntegrationRef};
+use crate::{
+    graphql::{
+        error::{Result, UserError, outcome},
+        loaders,
+        payload::{DeletePayload, inputs, payloads},
+        session,
+        sync_run::SyncRun,
+        user::patch,
+    },
+    service::{
+        clock::Time,
+        crm_user::Incoming,
+        integration::{SettingsPatch, change},
+        sync_run,
+    },
+};
+
+payloads! {
+    /// What a mutation of an integration answers.
+    IntegrationPayload {
+        /// The integration as it is now.
+        integration: Integration
+    }
+    /// What asking for a pull answers.
+    SyncPayload {
+        /// The run that was begun.
+        sync_run: SyncRun
+    }
+}
+
+inputs! {
+    /// Names an integration.
+    IntegrationInput {
+        /// Which integration.
+        integration: IntegrationRef
+    }
+}
+
+/// What a push answers.
+#[derive(async_graphql::SimpleObject)]
+pub struct PushCrmUsersPayload {
+    /// The receipt and what came of it; with MASS_CHANGE_LIMIT it is HALTED.
+    sync_run: Option<SyncRun>,
+    /// What is wrong with the CRM users, or what stopped the receipt; nothing was changed then.
+    user_errors: Vec<UserError>,
+}
+
+/// An integration to be made.
+#[derive(Debug, Clone, InputObject)]
+pub struct CreateIntegrationInput {
+    /// What it is called; unique in the organisation.
+    name: String,
+    /// The CRM product.
+    kind: CrmKind,
+    /// Settings other than the defaults.
+    settings: Option<IntegrationSettingsInput>,
+}
+
+/// What is to change of an integration; what is left out stays.
+#[derive(Debug, Clone, InputObject)]
+pub struct UpdateIntegrationInput {
+    /// Which integration.
+    integration: IntegrationRef,
+    /// What it is to be called.
+    name: Option<String>,
+    /// Settings to change.
+    settings: Option<IntegrationSettingsInput>,
+}
+
+/// Settings of an integration; what is left out stays as it is, or has its default.
+#[derive(Debug, Clone, InputObject)]
+pub struct IntegrationSettingsInput {
+    /// Link a user and a CRM user whose emails match. Default: true.
+    auto_link_by_email: Option<bool>,
+    /// Create a user for an active CRM user that has none. Default: false.
+    inbound_create: Option<bool>,
+    /// In which direction an email that exists on both sides makes the two records one. Default: NEVER.
+    email_dedupe: Option<EmailDedupe>,
+    /// Move a mapping from an inactive CRM user to an active one with the same email. Needs inboundCreate and
+    /// emailDedupe BOTH. Default: false.
+    auto_remap_inactive: Option<bool>,
+    /// A cron expression in UTC; null for no schedule.
+    sync_schedule: MaybeUndefined<String>,
+    /// From 0 to 100: a receipt that takes the target from more than this share of the mappings is stopped. Default: 20.
+    mass_change_limit_percent: Option<i32>,
+    /// Take `.invalid` off the end of CRM emails that come in from now on. Default: false.
+    strip_invalid_suffix: Option<bool>,
+}
+
+/// CRM users to be upserted.
+#[derive(Debug, Clone, InputObject)]
+pub struct PushCrmUsersInput {
+    /// Whose CRM users they are.
+    integration: IntegrationRef,
+    /// The CRM users: 1,000 at most, each once.
+    crm_users: Vec<CrmUserInput>,
+}
+
+/// A CRM user, as its CRM describes it. What is left out is empty.
+#[derive(Debug, Clone, InputObject)]
+pub struct CrmUserInput {
+    /// The id in the CRM.
+    external_id: String,
+    /// The email that users are matched by.
+    email: Option<String>,
+    /// The full name.
+    name: Option<String>,
+    /// The name to sign in to the CRM with.
+    username: Option<String>,
+    /// The job title.
+    title: Option<String>,
+    /// Where the CRM's hierarchy places them, as a team path.
+    team: Option<String>,
+    /// Whether they can sign in to the CRM.
+    #[graphql(default = true)]
+    is_active: bool,
+    /// When the CRM says it was created there.
+    created_at: Option<Time>,
+}
+
+fn settings(input: Option<IntegrationSettingsInput>) -> SettingsPatch {
+    input.map_or_else(SettingsPatch::default, |input| SettingsPatch {
+        auto_link_by_email: input.auto_link_by_email,
+        inbound_create: input.inbound_create,
+        email_dedupe: input.email_dedupe.map(Into::into),
+        auto_remap_inactive: input.auto_remap_inactive,
+        sync_schedule: patch(input.sync_schedule),
+        mass_change_limit_percent: input.mass_change_limit_percent,
+        strip_invalid_suffix: input.strip_invalid_suffix,
+    })
+}
+
+#[derive(Default)]
+pub struct IntegrationMutation;
+
+#[Object]
+impl IntegrationMutation {
+    /// Make an integration.
+    async fn create_integration(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The integration to be made.")] input: CreateIntegrationInput,
+    ) -> Result<IntegrationPayload> {
+        let done = change::create(session(ctx)?, input.name, input.kind.into(), settings(input.settings)).await;
+        IntegrationPayload::of(ctx, done, |l| &l.integrations).await
+    }
+
+    /// Change an integration's name or settings.
+    async fn update_integration(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The integration, and what is to change.")] input: UpdateIntegrationInput,
+    ) -> Result<IntegrationPayload> {
+        let integration = input.integration.into();
+        let done = change::update(session(ctx)?, integration, input.name, settings(input.settings)).await;
+        IntegrationPayload::of(ctx, done, |l| &l.integrations).await
+    }
+
+    /// Ends its mappings; history stays.
+    async fn delete_integration(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The integration.")] input: IntegrationInput,
+    ) -> Result<DeletePayload> {
+        DeletePayload::of(change::delete(session(ctx)?, input.integration.into()).await)
+    }
+
+    /// Upsert CRM users by external id (1,000 a call at most) and link what can be linked.
+    async fn push_crm_users(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The CRM users.")] input: PushCrmUsersInput,
+    ) -> Result<PushCrmUsersPayload> {
+        let crm_users = input
+            .crm_users
+            .into_iter()
+            .map(|crm_user| Incoming {
+                external_id: crm_user.external_id,
+                email: crm_user.email,
+                name: crm_user.name,
+                username: crm_user.username,
+                title: crm_user.title,
+                team: crm_user.team,
+                is_active: crm_user.is_active,
+                created_at: crm_user.created_at,
+            })
+            .collect();
+        let done = sync_run::push(session(ctx)?, input.integration.into(), crm_users).await;
+        let (done, mut user_errors) = outcome(done)?;
+        let sync_run = match done {
+            Some((id, faults)) => {
+                user_errors.extend(faults.into_iter().map(UserError::from));
+                loaders(ctx)?.sync_runs.load(id).await?
+            }
+            None => None,
+        };
+        Ok(PushCrmUsersPayload { sync_run, user_errors })
+    }
+
+    /// Pull from the CRM now.
+    async fn sync_integration(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The integration.")] input: IntegrationInput,
+    ) -> Result<SyncPayload> {
+        let done = sync_run::request(session(ctx)?, input.integration.into()).await;
+        SyncPayload::of(ctx, done, |l| &l.sync_runs).await
+    }
+}

@@ -1,0 +1,108 @@
+//! Changing the organisation: its name, and who owns its users.
+
+use entity::{ManageMode, OrganizationId, integration, organization};
+use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, QueryFilter, Set};
+
+use crate::service::{
+    Session,
+    db::Tx,
+    error::{Error, ErrorCode, Fault, Faults, Result, none},
+    integration::{self as integrations, IntegrationRef},
+    value::name,
+};
+
+/// What is to change; what is left out stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Update {
+    pub name: Option<String>,
+    pub manage_mode: Option<ManageMode>,
+    /// The integration that users and teams follow in manage mode AUTO.
+    pub managed_by: Option<IntegrationRef>,
+}
+
+/// Changes the organisation.
+///
+/// # Errors
+/// `INVALID` or `ALREADY_EXISTS` for the name; at `managedBy`: `NOT_FOUND`, and `REQUIRED` where AUTO needs one and it is
+/// not clear which.
+pub async fn update(session: &Session, update: Update) -> Result<OrganizationId> {
+    session.admin()?;
+    let tx = session.services.db.write(session.organization_id()).await?;
+    let managed_by = match &update.managed_by {
+        Some(named) => Some(integrations::locate(tx.connection(), tx.organization_id, named, "managedBy").await?),
+        None => None,
+    };
+    let mut faults = Faults::new();
+    let name = update.name.as_deref().and_then(|text| {
+        name::check("organisation", text).map_err(|why| faults.push(Fault::at(ErrorCode::Invalid, "name", why))).ok()
+    });
+    let mode = match update.manage_mode {
+        Some(mode) => mode,
+        None => super::manage_mode(&tx).await?,
+    };
+    let managed_by = match (managed_by, mode) {
+        (Some(integration), _) => Some(integration),
+        (None, ManageMode::Manual) => None,
+        (None, ManageMode::Auto) => leading(&tx, &mut faults).await?,
+    };
+    none(faults)?;
+    if let Some(integration) = managed_by {
+        follow(&tx, integration).await?;
+    }
+    let taken = |error: Error| {
+        if error.is_unique_violation() {
+            let message = "There already is an organisation of this name on this server. Choose another name.";
+            Fault::at(ErrorCode::AlreadyExists, "name", message).into()
+        } else {
+            error
+        }
+    };
+    let model = organization::ActiveModel {
+        id: Set(tx.organization_id),
+        name: name.map_or(sea_orm::NotSet, Set),
+        manage_mode: Set(mode),
+        updated_at: Set(tx.now),
+        ..Default::default()
+    };
+    model.update(tx.connection()).await.map_err(|error| taken(error.into()))?;
+    tx.commit().await?;
+    Ok(session.organization_id())
+}
+
+/// The integration that is followed when none is named: the one that was, or the only one there is.
+async fn leading(tx: &Tx, faults: &mut Faults) -> Result<Option<integration::Model>> {
+    let mut all = integration::Entity::find()
+        .filter(integration::Column::OrganizationId.eq(tx.organization_id))
+        .filter(integration::Column::DeletedAt.is_null())
+        .all(tx.connection())
+        .await?;
+    if let Some(followed) = all.iter().position(|integration| integration.manages_users) {
+        return Ok(Some(all.swap_remove(followed)));
+    }
+    if all.len() > 1 || all.is_empty() {
+        let message = "AUTO follows an integration: name it, unless the organisation has exactly one.";
+        faults.push(Fault::at(ErrorCode::Required, "managedBy", message));
+        return Ok(None);
+    }
+    Ok(all.pop())
+}
+
+/// Makes this integration the one that is followed.
+async fn follow(tx: &Tx, integration: integration::Model) -> Result<()> {
+    if integration.manages_users {
+        return Ok(());
+    }
+    let mut sql = tx.sql();
+    sql.push("UPDATE integration SET ").equals("manages_users", false).push(" WHERE ");
+    sql.equals("organization_id", tx.organization_id).push(" AND manages_users");
+    tx.execute(sql).await?;
+    let model = integration::ActiveModel {
+        organization_id: Set(tx.organization_id),
+        id: Set(integration.id),
+        manages_users: Set(true),
+        updated_at: Set(tx.now),
+        ..Default::default()
+    };
+    model.update(tx.connection()).await?;
+    Ok(())
+}

@@ -1,0 +1,132 @@
+//! An organisation with its people, and the router that they knock at.
+
+use std::sync::Arc;
+
+use axum::{Router, http::StatusCode};
+use chrono::{DateTime, Utc};
+use counterpart::{
+    bootstrap::{self, Administrator},
+    http,
+    service::{
+        Limits, Services, Session,
+        clock::Clock,
+        import::worker,
+        links::Links,
+        session,
+        user::{Attributes, Patch, change},
+    },
+};
+use entity::{ApiTokenId, ObjectVisibility, UserId, UserRole, api_token};
+use object_store::local::LocalFileSystem;
+use sea_orm::{ActiveValue::Set, EntityTrait};
+use tempfile::TempDir;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+use uuid::Uuid;
+
+use super::{client::Actor, database};
+
+/// When the tests' clock stands still.
+pub const NOW: &str = "2026-03-02T09:00:00Z";
+
+/// One organisation, `Acme`, its administrator `admin@acme.example`, and the program around them.
+pub struct World {
+    pub services: Arc<Services>,
+    pub app: Router,
+    pub administrator: Administrator,
+    _files: TempDir,
+}
+
+impl World {
+    /// On a migrated database without rows.
+    pub async fn on(url: &str) -> Self {
+        let clock = Clock::fixed(NOW.parse::<DateTime<Utc>>().unwrap());
+        let db = database::open(url, clock.clone()).await;
+        let administrator = bootstrap::administrator(&db, "Acme", "admin@acme.example").await.unwrap();
+        let files = TempDir::new().unwrap();
+        let services = Arc::new(Services {
+            db,
+            clock,
+            files: Arc::new(LocalFileSystem::new_with_prefix(files.path()).unwrap()),
+            links: Links::new(vec![7; 32], Url::parse("https://counterpart.example/").unwrap()),
+            work: Notify::new(),
+            limits: Limits { upload_bytes: 1024 * 1024 },
+        });
+        let app = http::router(Arc::clone(&services), CancellationToken::new());
+        Self { services, app, administrator, _files: files }
+    }
+
+    /// Somebody without a token.
+    pub fn anonymous(&self) -> Actor {
+        Actor::new(self.app.clone(), None)
+    }
+
+    /// Whoever holds this token.
+    pub fn bearer(&self, token: impl Into<String>) -> Actor {
+        Actor::new(self.app.clone(), Some(token.into()))
+    }
+
+    pub fn admin(&self) -> Actor {
+        self.bearer(&self.administrator.token)
+    }
+
+    /// A manager with visibility Team, `manager@acme.example`.
+    pub async fn manager(&self) -> Actor {
+        self.user("manager@acme.example", UserRole::Manager, ObjectVisibility::Team).await
+    }
+
+    /// A member with visibility Team, `member@acme.example`.
+    pub async fn member(&self) -> Actor {
+        self.user("member@acme.example", UserRole::Member, ObjectVisibility::Team).await
+    }
+
+    /// The administrator's session, to set a scene with the services.
+    pub async fn session(&self) -> Session {
+        session::sign_in(&self.services, &self.administrator.token).await.unwrap()
+    }
+
+    /// Works off every import that waits.
+    pub async fn work(&self) {
+        let (owner, stop) = (self.services.clock.id::<Uuid>(), CancellationToken::new());
+        while worker::step(&self.services, owner, &stop).await.unwrap() {}
+    }
+
+    /// What a signed address gives.
+    pub async fn download(&self, url: &str) -> String {
+        let url = Url::parse(url).unwrap();
+        let answer = self.anonymous().get(url.path()).await;
+        assert_eq!(answer.status, StatusCode::OK, "{}", answer.text());
+        answer.text().to_owned()
+    }
+
+    /// Makes a user who can sign in.
+    pub async fn user(&self, email: &str, role: UserRole, visibility: ObjectVisibility) -> Actor {
+        let attributes = Attributes {
+            email: Patch::Set(email.to_owned()),
+            role: Patch::Set(role),
+            object_visibility: Patch::Set(visibility),
+            ..Attributes::default()
+        };
+        let id = change::create(&self.session().await, attributes).await.unwrap();
+        self.bearer(self.token(id).await)
+    }
+
+    /// A new token of a user.
+    pub async fn token(&self, user_id: UserId) -> String {
+        let organization_id = self.administrator.organization_id;
+        let (token, secret_hash) = session::new_token(organization_id);
+        let row = api_token::ActiveModel {
+            organization_id: Set(organization_id),
+            id: Set(self.services.clock.id::<ApiTokenId>()),
+            user_id: Set(user_id),
+            name: Set("A test".to_owned()),
+            secret_hash: Set(secret_hash),
+            created_at: Set(self.services.clock.now()),
+            expires_at: Set(None),
+            last_used_at: Set(None),
+        };
+        api_token::Entity::insert(row).exec_without_returning(self.services.db.writer()).await.unwrap();
+        token
+    }
+}
