@@ -12,7 +12,8 @@ use crate::service::{
     error::Result,
     list::{self, Below, List},
     page::{Key, KeyKind, Order, Table},
-    search, team,
+    search::{self, How},
+    team,
     value::email,
 };
 
@@ -138,8 +139,12 @@ impl List for Users {
         self.by.keys(user)
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
-        let query = self.filter.search.as_deref();
+    async fn how(&self, session: &Session) -> Result<How> {
+        search::how(session, search::USERS, self.filter.search.as_deref(), |_| ()).await
+    }
+
+    fn from(&self, session: &Session, sql: &mut Sql, how: How) {
+        let query = (self.filter.search.as_deref(), how);
         search::from(sql, "app_user", search::USERS, session.organization_id(), query, |_| ());
         sql.push(" AND x.deleted_at IS NULL");
         session.visible(sql, "x");
@@ -158,7 +163,7 @@ impl List for OfTeam {
         OrderBy::Email.keys(user)
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         sql.push(" FROM ");
         if *self == Self::Managers {
             sql.push(
