@@ -10,13 +10,14 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicBool, Ordering},
     },
-    task::{Context, Poll, Waker},
+    task::{Context, Poll},
 };
 
 use futures::{
     Stream, StreamExt,
+    channel::oneshot,
     stream::{self, BoxStream},
     task::{ArcWake, AtomicWaker, waker_ref},
 };
@@ -27,10 +28,8 @@ const PASSES: usize = 8;
 /// The pace of one request.
 #[derive(Debug, Default)]
 pub struct Pace {
-    /// Rises with each release.
-    turn: AtomicU64,
     /// Batches that wait for the next release.
-    waiting: Mutex<Vec<Waker>>,
+    waiting: Mutex<Vec<oneshot::Sender<()>>>,
     woken: Arc<Woken>,
 }
 
@@ -49,31 +48,21 @@ impl ArcWake for Woken {
 }
 
 impl Pace {
-    /// Waits until nothing else in the request can go on.
-    pub async fn released(&self) {
-        let began = self.turn.load(Ordering::SeqCst);
-        poll_fn(|cx| {
-            if self.turn.load(Ordering::SeqCst) > began {
-                return Poll::Ready(());
-            }
-            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
-            }
-            Poll::Pending
-        })
-        .await;
+    /// A batch that is being collected from now on: waits until nothing else in the request can go on. False when the
+    /// request was given up before.
+    pub fn released(&self) -> impl Future<Output = bool> + Send + use<> {
+        let (release, released) = oneshot::channel();
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(release);
+        async { released.await.is_ok() }
     }
 
-    /// Lets the batches go that wait; whether there are any.
-    fn release(&self) -> bool {
+    /// Lets the batches go that wait.
+    fn release(&self) {
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        if waiting.is_empty() {
-            return false;
+        for batch in waiting {
+            // A batch that is gone has nobody who waits for it.
+            let _ = batch.send(());
         }
-        self.turn.fetch_add(1, Ordering::SeqCst);
-        waiting.into_iter().for_each(Waker::wake);
-        true
     }
 
     /// Carries out a request.
@@ -111,8 +100,9 @@ impl Pace {
             if let Poll::Ready(answer) = poll(&mut Context::from_waker(&waker)) {
                 return Poll::Ready(answer);
             }
-            if !self.woken.flag.load(Ordering::SeqCst) && !self.release() {
+            if !self.woken.flag.load(Ordering::SeqCst) {
                 *idle = true;
+                self.release();
                 return Poll::Pending;
             }
         }

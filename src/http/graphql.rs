@@ -6,6 +6,7 @@ use async_graphql::{
     Request as Operation, Response as Outcome, Value, Variables,
     parser::types::{DocumentOperations, OperationType},
 };
+use async_graphql_axum::GraphQLResponse;
 use axum::{
     Extension,
     body::BodyDataStream,
@@ -305,15 +306,21 @@ pub fn body(outcome: &Outcome, id: &RequestId) -> serde_json::Result<Vec<u8>> {
 }
 
 fn answer(media: MediaType, id: &RequestId, outcome: Outcome, name: Option<OperationName>) -> Response {
-    let body = match body(&outcome, id) {
-        Ok(body) => body,
-        Err(error) => {
-            tracing::error!(%error, "an answer can't be written as JSON");
-            return Refusal::internal(&id.0).in_media(media).into_response();
+    let status = status(media, &outcome);
+    let mut response = if is_refused(&outcome) {
+        match body(&outcome, id) {
+            Ok(body) => body.into_response(),
+            Err(error) => {
+                tracing::error!(%error, "an answer can't be written as JSON");
+                return Refusal::internal(&id.0).in_media(media).into_response();
+            }
         }
+    } else {
+        GraphQLResponse::from(outcome).into_response()
     };
-    let mut response = (status(media, &outcome), [(header::CONTENT_TYPE, media.as_str())], body).into_response();
-    response.headers_mut().extend(outcome.http_headers);
+    *response.status_mut() = status;
+    // The library names the newer media type whatever the client takes.
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media.as_str()));
     if let Some(name) = name {
         response.extensions_mut().insert(name);
     }

@@ -2,7 +2,14 @@
 
 pub mod sql;
 
-use std::{cell::Cell, path::Path, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use entity::OrganizationId;
 use sea_orm::{
@@ -34,22 +41,25 @@ pub struct Db {
 }
 
 tokio::task_local! {
-    static STATEMENTS: Cell<u64>;
+    static STATEMENTS: Arc<AtomicU64>;
 }
 
 /// Runs `work` and tells how many SQL statements it took.
 pub async fn counting<T>(work: impl Future<Output = T>) -> (T, u64) {
-    STATEMENTS
-        .scope(Cell::new(0), async {
-            let result = work.await;
-            (result, STATEMENTS.with(Cell::get))
-        })
-        .await
+    let count = Arc::new(AtomicU64::new(0));
+    let result = STATEMENTS.scope(Arc::clone(&count), work).await;
+    (result, count.load(Ordering::Relaxed))
+}
+
+/// Work for a task of its own, whose statements count as those of the task that starts it.
+pub fn counted_together<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let count = STATEMENTS.try_with(Arc::clone).unwrap_or_default();
+    STATEMENTS.scope(count, work)
 }
 
 fn count(mut connection: DatabaseConnection) -> DatabaseConnection {
     connection.set_metric_callback(|info| {
-        let _ = STATEMENTS.try_with(|count| count.set(count.get() + 1));
+        let _ = STATEMENTS.try_with(|count| count.fetch_add(1, Ordering::Relaxed));
         if info.failed {
             tracing::debug!(statement = %info.statement.sql, "a statement failed");
         }
