@@ -1,6 +1,6 @@
 //! An organisation with its people, and the router that they knock at.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use axum::{Router, http::StatusCode};
 use chrono::{DateTime, Utc};
@@ -10,6 +10,7 @@ use counterpart::{
     service::{
         Limits, Services, Session,
         clock::Clock,
+        db::Sql,
         import::worker,
         links::Links,
         session,
@@ -17,6 +18,7 @@ use counterpart::{
     },
 };
 use entity::{ApiTokenId, ObjectVisibility, UserId, UserRole, api_token};
+use futures::poll;
 use object_store::local::LocalFileSystem;
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use tempfile::TempDir;
@@ -90,6 +92,26 @@ impl World {
     pub async fn work(&self) {
         let (owner, stop) = (self.services.clock.id::<Uuid>(), CancellationToken::new());
         while worker::step(&self.services, owner, &stop).await.unwrap() {}
+    }
+
+    /// Works on the import that waits until its first rows are committed, and stops there without a word, as a process
+    /// does that is killed.
+    pub async fn work_one_chunk_and_die(&self) {
+        let (owner, stop) = (self.services.clock.id::<Uuid>(), CancellationToken::new());
+        let mut step = pin!(worker::step(&self.services, owner, &stop));
+        // The worker moves only while it is polled, and the way from one commit to the next takes it many polls.
+        while self.processed_rows().await == 0 {
+            assert!(poll!(&mut step).is_pending(), "the import ended with its first chunk");
+        }
+    }
+
+    /// How many rows of imports that run are done with.
+    async fn processed_rows(&self) -> i64 {
+        let mut sql = Sql::new(self.services.db.backend());
+        sql.push(
+            "SELECT CAST(COALESCE(SUM(processed_rows), 0) AS bigint) AS n FROM import_job WHERE status = 'RUNNING'",
+        );
+        sql.number(self.services.db.reader()).await.unwrap()
     }
 
     /// What a signed address gives.
