@@ -18,7 +18,7 @@ use crate::{
         user::{Attributes, Patch, UserRef, change as users},
         value::{
             external_id::{IdKind, parse},
-            team_path,
+            team_path, text,
         },
     },
 };
@@ -111,8 +111,7 @@ const PEOPLE: &[Person] = &[
 
 impl Person {
     fn email(&self) -> String {
-        let plain = |name: &str| crate::service::value::text::words(name).join("-");
-        format!("{}.{}@acme.example", plain(self.0), plain(self.1))
+        format!("{}.{}@acme.example", text::fold(self.0), text::fold(self.1))
     }
 }
 

@@ -59,7 +59,8 @@ impl<B: Batch> Loader<B> {
         let loader = DataLoader::new(source, move |batch| {
             let released = pace.released();
             tokio::spawn(db::counted_together(async move {
-                if released.await {
+                // A batch whose request was given up before is not needed.
+                if let Some(_running) = released.await {
                     batch.await;
                 }
             }))

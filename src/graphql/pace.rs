@@ -2,7 +2,7 @@
 //!
 //! The request is polled through [`Pace::run`] or [`Pace::follow`], which alone can see that a pass over all its fields
 //! has come to an end and that none of them has anything left to do but wait. Then, and not before, the batches that
-//! were being collected are [`released`](Pace::released). Neither timers nor guesses at a number of yields are needed,
+//! were being collected are [`released`](Pace::released), together; the next ones when these have ended. Neither timers nor guesses at a number of yields are needed,
 //! and it is the same under every scheduler.
 
 use std::{
@@ -10,7 +10,7 @@ use std::{
     pin::pin,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::{Context, Poll},
 };
@@ -29,14 +29,34 @@ const PASSES: usize = 8;
 #[derive(Debug, Default)]
 pub struct Pace {
     /// Batches that wait for the next release.
-    waiting: Mutex<Vec<oneshot::Sender<()>>>,
+    waiting: Mutex<Vec<oneshot::Sender<Running>>>,
     woken: Arc<Woken>,
+}
+
+/// A batch that has been released; it ends with this.
+#[derive(Debug)]
+pub struct Running(Arc<Woken>);
+
+impl Running {
+    fn new(woken: &Arc<Woken>) -> Self {
+        woken.batches.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(woken))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.batches.fetch_sub(1, Ordering::SeqCst);
+        Woken::wake_by_ref(&self.0);
+    }
 }
 
 /// Whether something in the request can go on.
 #[derive(Debug, Default)]
 struct Woken {
     flag: AtomicBool,
+    /// Batches that have been released and have not ended.
+    batches: AtomicUsize,
     outside: AtomicWaker,
 }
 
@@ -48,20 +68,26 @@ impl ArcWake for Woken {
 }
 
 impl Pace {
-    /// A batch that is being collected from now on: waits until nothing else in the request can go on. False when the
+    /// A batch that is being collected from now on: waits until nothing else in the request can go on. `None` when the
     /// request was given up before.
-    pub fn released(&self) -> impl Future<Output = bool> + Send + use<> {
+    pub fn released(&self) -> impl Future<Output = Option<Running>> + Send + use<> {
         let (release, released) = oneshot::channel();
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner).push(release);
-        async { released.await.is_ok() }
+        async { released.await.ok() }
     }
 
-    /// Lets the batches go that wait.
+    /// Lets the batches go that wait, unless some that went before are under way: who waits for those is told one after
+    /// the other, and the next batch must not start with the first of them.
     fn release(&self) {
+        if self.woken.batches.load(Ordering::SeqCst) > 0 {
+            return;
+        }
         let waiting = std::mem::take(&mut *self.waiting.lock().unwrap_or_else(PoisonError::into_inner));
-        for batch in waiting {
+        // All are counted before the first can end.
+        let running: Vec<Running> = waiting.iter().map(|_| Running::new(&self.woken)).collect();
+        for (batch, running) in waiting.into_iter().zip(running) {
             // A batch that is gone has nobody who waits for it.
-            let _ = batch.send(());
+            let _ = batch.send(running);
         }
     }
 

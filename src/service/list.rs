@@ -12,6 +12,7 @@ use super::{
     db::Sql,
     error::Result,
     page::{Key, Order, Page, PageRequest, Table},
+    search::How,
 };
 
 /// A list of rows in an order.
@@ -23,8 +24,13 @@ pub trait List: Send + Sync + 'static {
     /// The row's values of the order's columns.
     fn keys(&self, row: &Self::Row) -> Vec<Key>;
 
+    /// How to come by what a search in the list finds.
+    fn how(&self, _: &Session) -> impl Future<Output = Result<How>> + Send {
+        std::future::ready(Ok(How::Walk))
+    }
+
     /// Adds ` FROM … WHERE …`, the rows under the alias `x`. In a list below a parent, the parent's id is `p.parent`.
-    fn from(&self, session: &Session, sql: &mut Sql);
+    fn from(&self, session: &Session, sql: &mut Sql, how: How);
 }
 
 /// A list that stands below a parent: the members of a team, the rows of an import.
@@ -34,17 +40,19 @@ pub trait Below: List + Clone + Eq + Hash {
 
 /// A page of a list.
 pub async fn page<L: List>(session: &Session, list: &L, page: &PageRequest) -> Result<Page<L::Row>> {
+    let how = list.how(session).await?;
     let mut sql = session.sql();
     sql.push("SELECT x.*");
-    list.from(session, &mut sql);
+    list.from(session, &mut sql, how);
     page.load(session.reader(), &list.order(), sql, row).await
 }
 
 /// How many rows a list has.
 pub async fn count<L: List>(session: &Session, list: &L) -> Result<i64> {
+    let how = list.how(session).await?;
     let mut sql = session.sql();
     sql.push("SELECT COUNT(*) AS n");
-    list.from(session, &mut sql);
+    list.from(session, &mut sql, how);
     Ok(sql.number(session.reader()).await?)
 }
 
@@ -55,14 +63,16 @@ pub async fn pages<L: Below>(
     parents: &[Uuid],
     page: &PageRequest,
 ) -> Result<HashMap<Uuid, Page<L::Row>>> {
-    page.load_each(session.reader(), &list.order(), parents, L::TABLE, |sql| list.from(session, sql), row).await
+    let how = list.how(session).await?;
+    page.load_each(session.reader(), &list.order(), parents, L::TABLE, |sql| list.from(session, sql, how), row).await
 }
 
 /// How many rows a list has below each parent, in one statement.
 pub async fn counts<L: Below>(session: &Session, list: &L, parents: &[Uuid]) -> Result<HashMap<Uuid, i64>> {
+    let how = list.how(session).await?;
     let mut sql = session.sql();
     sql.push("SELECT p.parent AS parent_key, (SELECT COUNT(*)");
-    list.from(session, &mut sql);
+    list.from(session, &mut sql, how);
     sql.push(") AS n FROM ").ids("parent", parents).push(" AS p");
     let counts = sql.map(session.reader(), |row| Ok((row.try_get("", "parent_key")?, row.try_get("", "n")?))).await?;
     Ok(counts.into_iter().collect())

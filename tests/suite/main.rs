@@ -28,6 +28,7 @@ mod concurrency;
 mod files;
 mod health;
 mod http;
+mod imports;
 mod outage;
 mod permissions;
 mod process;

@@ -3,7 +3,14 @@ use futures::StreamExt;
 use serde_json::json;
 
 use super::{World, codes};
-use crate::graphql::subscribe;
+use crate::{
+    graphql::subscribe,
+    service::{
+        list::List,
+        search::How,
+        user::query::{Filter, Users},
+    },
+};
 
 /// The arguments that take pages one by one through a list.
 async fn walk(world: &World, list: &str, args: &str, size: usize, backward: bool) -> Vec<String> {
@@ -169,7 +176,8 @@ async fn searches_and_filters_find_what_they_say() {
                 integrations { all: crmUsers { totalCount }
                   free: crmUsers(filter: {isMapped: false}) { totalCount nodes { mapping { id } } }
                   off: crmUsers(filter: {isActive: false}) { nodes { isActive } }
-                  zuse: crmUsers(filter: {search: \"zuse\"}) { nodes { email } } } }",
+                  zuse: crmUsers(filter: {search: \"zuse kon\"}) { totalCount nodes { email } }
+                  one: crmUsers(filter: {search: \"zuse\"}) { totalCount nodes { email } } } }",
             )
             .await;
         let number = |path: &str| read.pointer(path).and_then(serde_json::Value::as_i64).unwrap();
@@ -194,6 +202,8 @@ async fn searches_and_filters_find_what_they_say() {
         assert!(nodes("/integrations/0/free").iter().all(|crm_user| crm_user["mapping"].is_null()));
         assert!(!nodes("/integrations/0/off").is_empty());
         assert!(nodes("/integrations/0/off").iter().all(|crm_user| crm_user["isActive"] == json!(false)));
+        assert_eq!(nodes("/integrations/0/one"), nodes("/integrations/0/zuse"));
+        assert_eq!(number("/integrations/0/zuse/totalCount"), 1);
         assert_eq!(nodes("/integrations/0/zuse"), [json!({"email": "konrad.zuse@acme.example"})]);
     }
 }
@@ -215,6 +225,29 @@ async fn what_is_over_is_followed_once() {
                 None => events[0].data.clone().into_json().unwrap()["syncProgress"]["status"].clone(),
             };
             assert_eq!(found, expected);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_search_finds_the_same_either_way() {
+    for world in World::each().await {
+        let session = world.admin().await;
+        let emails = async |how: How, query: &str| {
+            let users =
+                Users { filter: Filter { search: Some(query.to_owned()), ..Filter::default() }, ..Users::default() };
+            let mut sql = session.sql();
+            sql.push("SELECT x.email");
+            users.from(&session, &mut sql, how);
+            sql.push(" ORDER BY x.email");
+            sql.map(session.reader(), |row| row.try_get::<String>("", "email")).await.unwrap()
+        };
+        for query in ["acme", "k acme", "zuse kon acme", "zzz acme"] {
+            let walked = emails(How::Walk, query).await;
+            assert_eq!(walked.is_empty(), query.starts_with("zzz"), "{query}");
+            for place in 0..query.split(' ').count() {
+                assert_eq!(emails(How::Look(place), query).await, walked, "{query}");
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use entity::{CrmUserId, crm_user::Model};
+use entity::{CrmUserId, OrganizationId, crm_user::Model};
 
 use crate::service::{
     Session,
@@ -10,7 +10,7 @@ use crate::service::{
     error::Result,
     list::{self, Below, List},
     page::{Key, KeyKind, Order, Table},
-    search,
+    search::{self, How},
 };
 
 /// The CRM users of an integration that meet every condition, by external id.
@@ -25,6 +25,12 @@ pub struct OfIntegration {
 /// A condition on the CRM user at the alias `x`: a mapping that holds names it.
 const MAPPED: &str = "EXISTS (SELECT 1 FROM mapping m WHERE m.organization_id = x.organization_id \
      AND m.integration_id = x.integration_id AND m.crm_user_id = x.id AND m.ended_at IS NULL)";
+
+/// Adds the condition by which the words of CRM users, indexed integration by integration, are found in all of them.
+pub fn of_any(sql: &mut Sql, organization_id: OrganizationId) {
+    sql.push(" AND w.integration_id IN (SELECT i.id FROM integration i WHERE ");
+    sql.equals("i.organization_id", organization_id).push(")");
+}
 
 impl List for OfIntegration {
     type Row = Model;
@@ -41,16 +47,15 @@ impl List for OfIntegration {
         vec![Key::Text(crm_user.external_id.0.clone()), Key::Id(crm_user.id.0)]
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    async fn how(&self, session: &Session) -> Result<How> {
         let organization_id = session.organization_id();
-        sql.push(" FROM crm_user x WHERE ").equals("x.organization_id", organization_id);
+        search::how(session, search::CRM_USERS, self.search.as_deref(), |sql| of_any(sql, organization_id)).await
+    }
+
+    fn from(&self, session: &Session, sql: &mut Sql, how: How) {
+        let (organization_id, query) = (session.organization_id(), (self.search.as_deref(), how));
+        search::from(sql, "crm_user", search::CRM_USERS, organization_id, query, |sql| of_any(sql, organization_id));
         sql.push(" AND x.integration_id = p.parent");
-        for word in search::words(self.search.as_deref().unwrap_or_default()) {
-            sql.push(" AND ");
-            search::begins(sql, "x.id", search::CRM_USERS, organization_id, &word, |sql| {
-                sql.push(" AND w.integration_id = p.parent");
-            });
-        }
         if let Some(is_active) = self.is_active {
             sql.push(if is_active { " AND x.is_active" } else { " AND NOT x.is_active" });
         }

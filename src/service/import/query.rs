@@ -10,6 +10,7 @@ use crate::service::{
     error::Result,
     list::{self, Below, List},
     page::{Key, KeyKind, Order, Table},
+    search::How,
 };
 
 /// The imports of the organisation, newest first.
@@ -33,7 +34,7 @@ impl List for Jobs {
         vec![Key::Id(job.id.0)]
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         sql.push(" FROM import_job x WHERE ").equals("x.organization_id", session.organization_id());
     }
 }
@@ -49,7 +50,7 @@ impl List for RowsOfJob {
         vec![Key::Number(row.line)]
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         sql.push(" FROM import_row x WHERE ").equals("x.organization_id", session.organization_id());
         sql.push(" AND x.import_job_id = p.parent");
         if let Some(outcome) = &self.outcome {

@@ -175,12 +175,12 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
             faults.push(RowFault::at(ErrorCode::DuplicateInFile, "Email Address", message));
         }
         match change {
-            Some(mut change) => {
-                change.flawed |= duplicate.is_some();
+            // What the rules would say of a second row depends on what the first one did.
+            Some(change) if duplicate.is_none() => {
                 changes.push(change);
                 asked.push((row, faults));
             }
-            None => {
+            _ => {
                 counts.failed += 1;
                 kept.push(Logged::failed(line(row), cells(row)?, &faults)?);
             }

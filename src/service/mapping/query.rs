@@ -11,11 +11,12 @@ use super::Warning;
 use crate::service::{
     Scope, Session,
     clock::Time,
+    crm_user,
     db::Sql,
     error::Result,
     list::{self, Below, List},
     page::{Key, KeyKind, Order, Table},
-    search,
+    search::{self, How},
 };
 
 /// Which mappings a list has; every condition must hold. An empty list of choices finds none.
@@ -92,15 +93,12 @@ impl Filter {
             search::begins(sql, "x.user_id", search::USERS, organization_id, &word, |_| ());
             sql.push(" OR ");
             search::begins(sql, "x.crm_user_id", search::CRM_USERS, organization_id, &word, |sql| {
-                // The words of CRM users are indexed integration by integration.
-                sql.push(" AND ");
                 match self.integration_id {
-                    Some(integration_id) => sql.equals("w.integration_id", integration_id),
-                    None => {
-                        sql.push("w.integration_id IN (SELECT i.id FROM integration i WHERE ");
-                        sql.equals("i.organization_id", organization_id).push(")")
+                    Some(integration_id) => {
+                        sql.push(" AND ").equals("w.integration_id", integration_id);
                     }
-                };
+                    None => crm_user::query::of_any(sql, organization_id),
+                }
             });
             sql.push(")");
         }
@@ -134,7 +132,7 @@ impl List for Mappings {
         keys(mapping)
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         visible(session, sql);
         self.filter.restrict(session, sql);
     }
@@ -151,7 +149,7 @@ impl List for OfIntegration {
         keys(mapping)
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         visible(session, sql);
         sql.push(" AND x.integration_id = p.parent");
         self.filter.restrict(session, sql);
@@ -173,7 +171,7 @@ impl List for History {
         keys(mapping)
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         visible(session, sql);
         sql.push(" AND x.user_id = p.parent");
         if let Some(integration_id) = self.integration_id {

@@ -10,6 +10,7 @@ use crate::service::{
     error::Result,
     list::{self, Below, List},
     page::{Key, KeyKind, Order, Table},
+    search::How,
 };
 
 /// The receipts of an integration, newest first.
@@ -27,7 +28,7 @@ impl List for OfIntegration {
         vec![Key::Id(run.id.0)]
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         sql.push(" FROM sync_run x WHERE ").equals("x.organization_id", session.organization_id());
         sql.push(" AND x.integration_id = p.parent");
     }

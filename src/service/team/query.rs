@@ -11,7 +11,7 @@ use crate::service::{
     error::Result,
     list::{self, Below, List},
     page::{Key, KeyKind, Order, Table},
-    search,
+    search::{self, How},
     value::team_path,
 };
 
@@ -45,12 +45,16 @@ impl List for Teams {
         keys(team)
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
-        sql.push(" FROM team x WHERE ").equals("x.organization_id", session.organization_id());
+    async fn how(&self, session: &Session) -> Result<How> {
+        search::how(session, search::TEAMS, self.search.as_deref(), |_| ()).await
+    }
+
+    fn from(&self, session: &Session, sql: &mut Sql, how: How) {
+        let query = (self.search.as_deref(), how);
+        search::from(sql, "team", search::TEAMS, session.organization_id(), query, |_| ());
         if self.roots_only {
             sql.push(" AND x.parent_id IS NULL");
         }
-        search::restrict(sql, "x.id", search::TEAMS, session.organization_id(), self.search.as_deref());
     }
 }
 
@@ -65,7 +69,7 @@ impl List for Children {
         keys(team)
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         sql.push(" FROM team x WHERE ").equals("x.organization_id", session.organization_id());
         sql.push(" AND x.parent_id = p.parent");
     }

@@ -12,7 +12,8 @@ use crate::service::{
     error::Result,
     list::{self, Below, List},
     page::{Key, KeyKind, Order, Table},
-    search, team,
+    search::{self, How},
+    team,
     value::email,
 };
 
@@ -71,8 +72,12 @@ pub enum OfTeam {
 impl Filter {
     /// Adds ` AND …` for the users under the alias `x`.
     pub fn restrict(&self, session: &Session, sql: &mut Sql) {
-        let organization_id = session.organization_id();
-        search::restrict(sql, "x.id", search::USERS, organization_id, self.search.as_deref());
+        search::restrict(sql, "x.id", search::USERS, session.organization_id(), self.search.as_deref());
+        self.restrict_found(session, sql);
+    }
+
+    /// [`restrict`](Self::restrict), but for the search.
+    fn restrict_found(&self, session: &Session, sql: &mut Sql) {
         if let Some(status) = &self.status {
             sql.push(" AND ").any_name("x.status", status);
         }
@@ -94,7 +99,7 @@ impl Filter {
         }
         if let Some(link) = &self.link {
             sql.push(" AND x.id IN (SELECT l.user_id FROM user_link l WHERE ");
-            sql.equals("l.organization_id", organization_id).push(" AND ");
+            sql.equals("l.organization_id", session.organization_id()).push(" AND ");
             sql.equals("l.integration_id", link.integration_id).push(" AND ");
             sql.any_name("l.state", &link.states).push(")");
         }
@@ -134,11 +139,16 @@ impl List for Users {
         self.by.keys(user)
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
-        sql.push(" FROM app_user x WHERE ").equals("x.organization_id", session.organization_id());
+    async fn how(&self, session: &Session) -> Result<How> {
+        search::how(session, search::USERS, self.filter.search.as_deref(), |_| ()).await
+    }
+
+    fn from(&self, session: &Session, sql: &mut Sql, how: How) {
+        let query = (self.filter.search.as_deref(), how);
+        search::from(sql, "app_user", search::USERS, session.organization_id(), query, |_| ());
         sql.push(" AND x.deleted_at IS NULL");
         session.visible(sql, "x");
-        self.filter.restrict(session, sql);
+        self.filter.restrict_found(session, sql);
     }
 }
 
@@ -153,7 +163,7 @@ impl List for OfTeam {
         OrderBy::Email.keys(user)
     }
 
-    fn from(&self, session: &Session, sql: &mut Sql) {
+    fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         sql.push(" FROM ");
         if *self == Self::Managers {
             sql.push(
