@@ -149,9 +149,10 @@ impl Integration {
         loaders(ctx)?.last_sync.load(self.0.id).await
     }
 
-    /// When the schedule says to sync next; null without a schedule.
-    async fn next_sync_at(&self, ctx: &Context<'_>) -> Result<Option<Time>> {
-        Ok(query::next_sync_at(&self.0, session(ctx)?.services.clock.now()))
+    /// When it is pulled from next; null without a schedule, and while there is no connection to pull from.
+    async fn next_sync_at(&self) -> Option<Time> {
+        // Integrations are fed by pushes and files; none has a connection.
+        None
     }
 }
 

@@ -20,7 +20,10 @@ use crate::service::{
     db::{Rows, Tx, sql::Kind},
     error::{Error, ErrorCode, Fault, Result, Step},
     integration::{self, IntegrationRef},
-    mapping::change::{self, Author, Change, Done, Wanted, carry_out},
+    mapping::{
+        carry_out::{Author, Change, Done, Wanted, carry_out},
+        change,
+    },
     user::{UserRef, apply::FieldChange, locate as users},
     value::email,
 };

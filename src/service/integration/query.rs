@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 
-use croner::Cron;
 use entity::{IntegrationId, LinkState, MappingSource, integration::Model};
 
 use super::IntegrationRef;
-use crate::service::{Scope, Session, clock::Time, db::Sql, error::Result, list};
+use crate::service::{Scope, Session, db::Sql, error::Result, list};
 
 /// Every state of a user towards an integration, in the order in which they are shown.
 pub const STATES: [LinkState; 6] = [
@@ -158,10 +157,4 @@ pub async fn coverage(session: &Session, ids: &[IntegrationId]) -> Result<HashMa
         coverage.with_warnings += warned;
     }
     Ok(coverage)
-}
-
-/// When the integration's schedule says to sync next; `None` without one, or after its last time.
-pub fn next_sync_at(integration: &Model, now: Time) -> Option<Time> {
-    let schedule: Cron = integration.sync_schedule.as_deref()?.parse().ok()?;
-    schedule.find_next_occurrence(&now, false).ok()
 }

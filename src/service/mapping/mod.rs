@@ -1,5 +1,6 @@
 //! Mappings: who is whom, and who was.
 
+pub mod carry_out;
 pub mod change;
 pub mod query;
 pub mod settle;
