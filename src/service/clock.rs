@@ -2,11 +2,17 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Duration, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, Duration, SubsecRound, Utc};
 use uuid::Uuid;
 
 /// A moment, in UTC, to the microsecond: what both databases keep.
 pub type Time = DateTime<Utc>;
+
+/// A moment that came from outside as both databases keep it, to the microsecond; `None` outside the years 1 to 9999, which
+/// they can't keep, or put in order.
+pub fn storable(time: Time) -> Option<Time> {
+    (1..=9999).contains(&time.year()).then(|| time.trunc_subsecs(6))
+}
 
 #[derive(Clone, Debug, Default)]
 pub struct Clock {

@@ -5,7 +5,7 @@ use sea_orm::{ActiveModelTrait, EntityTrait, Set};
 
 use crate::service::{
     Session,
-    clock::Time,
+    clock::{Time, storable},
     error::{Error, ErrorCode, Fault, Faults, Result, none},
     session::new_token,
     user::{UserRef, locate},
@@ -53,8 +53,15 @@ pub async fn create(
         let what = if found.role == UserRole::Data { "has the role Data" } else { "is suspended" };
         faults.push(Fault::at(ErrorCode::Invalid, "user", format!("{} {what} and can't sign in.", found.email)));
     }
+    let kept = expires_at.and_then(storable);
     if expires_at.is_some_and(|at| at <= tx.now) {
         faults.push(Fault::at(ErrorCode::Invalid, "expiresAt", "This moment has passed already."));
+    } else if kept.is_none() && expires_at.is_some() {
+        faults.push(Fault::at(
+            ErrorCode::Invalid,
+            "expiresAt",
+            "A year up to 9999 is needed; leave it out for no end.",
+        ));
     }
     none(faults)?;
     let (token, secret_hash) = new_token(tx.organization_id);
@@ -66,7 +73,7 @@ pub async fn create(
         name: Set(name),
         secret_hash: Set(secret_hash),
         created_at: Set(tx.now),
-        expires_at: Set(expires_at),
+        expires_at: Set(kept),
         last_used_at: Set(None),
     }
     .insert(tx.connection())

@@ -117,7 +117,8 @@ async fn unused(tx: &Tx, catalogue: Catalogue, id: Uuid) -> Result<()> {
     sql.equals("u.organization_id", tx.organization_id).push(" AND ").equals(catalogue.column(), id);
     let users = sql.number(tx.connection()).await?;
     if users > 0 {
-        let message = format!("{users} users have this {}. Give them another one first.", catalogue.noun());
+        let have = if users == 1 { "A user has".to_owned() } else { format!("{users} users have") };
+        let message = format!("{have} this {}. Take it from them first.", catalogue.noun());
         return Err(Fault::at(ErrorCode::WrongState, catalogue.field(), message).into());
     }
     Ok(())

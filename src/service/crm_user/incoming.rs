@@ -4,7 +4,7 @@ use entity::{Email, ExternalId, integration};
 
 use super::{Incoming, id_kind};
 use crate::service::{
-    clock::Time,
+    clock::{Time, storable},
     error::{ErrorCode, Fault, Faults},
     value::{email, external_id, name, team_path},
 };
@@ -52,6 +52,13 @@ pub fn normalize(integration: &integration::Model, incoming: &Incoming) -> Resul
             .map_err(|why| faults.push(Fault::at(ErrorCode::Invalid, "team", why)))
             .ok()
     });
+    let crm_created_at = incoming.created_at.and_then(|time| {
+        let kept = storable(time);
+        if kept.is_none() {
+            faults.push(Fault::at(ErrorCode::Invalid, "createdAt", "A year from 1 to 9999 is needed."));
+        }
+        kept
+    });
     if !faults.is_empty() {
         return Err(faults);
     }
@@ -67,6 +74,6 @@ pub fn normalize(integration: &integration::Model, incoming: &Incoming) -> Resul
         title,
         team,
         is_active: incoming.is_active,
-        crm_created_at: incoming.created_at,
+        crm_created_at,
     })
 }

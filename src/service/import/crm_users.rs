@@ -58,7 +58,6 @@ fn moment(text: &str) -> Option<Time> {
         .map(|time| time.to_utc())
         .ok()
         .or_else(|| NaiveDate::from_str(text).ok().map(|date| date.and_time(NaiveTime::MIN).and_utc()))
-        .filter(|time| (1..=9999).contains(&chrono::Datelike::year(time)))
 }
 
 fn parse(row: &Row) -> (Incoming, Vec<RowFault>) {

@@ -165,7 +165,7 @@ pub async fn delete(session: &Session, team: TeamRef) -> Result<TeamId> {
         return Err(Fault::at(
             ErrorCode::TeamNotEmpty,
             "team",
-            format!("{:?} has {members} members and {below} sub-teams. Move them first.", tree.path(id)),
+            format!("{:?} is not empty (members: {members}, sub-teams: {below}). Move them first.", tree.path(id)),
         )
         .into());
     }

@@ -11,7 +11,7 @@ use super::{
 use crate::service::{
     catalogue::ProfileRef,
     db::Tx,
-    error::{ErrorCode, Fault, Faults},
+    error::{ErrorCode, Fault, Faults, Step},
     team::{TeamRef, Tree},
     user::Patch,
     value::{email, list, name, team_path},
@@ -173,6 +173,17 @@ impl<'a> Draft<'a> {
         found.map_err(|fault| self.faults.push(fault)).ok()
     }
 
+    /// What the entries of a list name; each fault says at which place.
+    fn each<T, U>(&mut self, list: &[T], find: impl Fn(&mut Self, &T) -> Option<U>) -> Vec<U> {
+        let mut found = Vec::new();
+        for (place, entry) in list.iter().enumerate() {
+            let before = self.faults.len();
+            found.extend(find(self, entry));
+            self.faults.iter_mut().skip(before).for_each(|fault| fault.path.push(Step::Index(place)));
+        }
+        found
+    }
+
     fn default_profile(&mut self) -> entity::ConfigurationProfileId {
         self.take(self.world.profile(&ProfileRef::Default)).unwrap_or(entity::ConfigurationProfileId(uuid::Uuid::nil()))
     }
@@ -224,15 +235,15 @@ impl<'a> Draft<'a> {
             Patch::Keep => {}
             Patch::Clear => person.managed.clear(),
             Patch::Set(teams) => {
-                person.managed = teams.iter().filter_map(|team| self.team(team, "managerOf")).collect();
+                person.managed = self.each(teams, |draft, team| draft.team(team, "managerOf")).into_iter().collect();
             }
         }
         match &attributes.licenses {
             Patch::Keep => {}
             Patch::Clear => person.licenses.clear(),
             Patch::Set(licenses) => {
-                person.licenses =
-                    licenses.iter().filter_map(|license| self.take(self.world.license(license))).collect();
+                let found = self.each(licenses, |draft, license| draft.take(draft.world.license(license)));
+                person.licenses = found.into_iter().collect();
             }
         }
     }
