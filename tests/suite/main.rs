@@ -23,12 +23,14 @@ macro_rules! both {
     )*};
 }
 
+mod bad_input;
 mod bootstrap;
 mod concurrency;
 mod files;
 mod health;
 mod http;
 mod imports;
+mod mutations;
 mod outage;
 mod permissions;
 mod process;
