@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use async_graphql::{Context, Enum, ID, InputObject, Object, SimpleObject};
+use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
 use entity::organization;
 
 use super::{
@@ -13,6 +13,7 @@ use super::{
     loaders, page,
     page::Shown,
     session,
+    user::patch,
 };
 use crate::service::{catalogue, organization::change};
 
@@ -92,11 +93,11 @@ impl OrganizationQuery {
 #[derive(Debug, Clone, InputObject)]
 pub struct UpdateOrganizationInput {
     /// What it is to be called.
-    name: Option<String>,
+    name: MaybeUndefined<String>,
     /// Who is to own users and teams.
-    manage_mode: Option<ManageMode>,
+    manage_mode: MaybeUndefined<ManageMode>,
     /// Required with AUTO, unless the organisation has exactly one integration.
-    managed_by: Option<IntegrationRef>,
+    managed_by: MaybeUndefined<IntegrationRef>,
 }
 
 /// What a mutation of the organisation answers.
@@ -120,9 +121,9 @@ impl OrganizationMutation {
         #[graphql(desc = "What is to change.")] input: UpdateOrganizationInput,
     ) -> Result<OrganizationPayload> {
         let update = change::Update {
-            name: input.name,
-            manage_mode: input.manage_mode.map(Into::into),
-            managed_by: input.managed_by.map(Into::into),
+            name: patch(input.name),
+            manage_mode: patch(input.manage_mode),
+            managed_by: patch(input.managed_by),
         };
         let (done, user_errors) = outcome(change::update(session(ctx)?, update).await)?;
         let organization = match done {

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::support::{World, scene, show::short};
 
 both!(
+    null_for_what_can_not_be_empty_is_invalid,
     ids_that_name_nothing,
     pages_that_are_not_there,
     cursors_of_other_lists,
@@ -694,4 +695,38 @@ async fn values_of_the_wrong_kind(world: World) {
     mutation { it: importUsers(input: {source: {}}) { userErrors { code field message } } }
         BAD_REQUEST: Invalid value for argument "input.source", Oneof input objects requires have exactly one field
     "#);
+}
+
+async fn null_for_what_can_not_be_empty_is_invalid(world: World) {
+    scene::integration(&world, "CRM", "OTHER").await;
+    let settings = [
+        "autoLinkByEmail",
+        "inboundCreate",
+        "emailDedupe",
+        "autoRemapInactive",
+        "massChangeLimitPercent",
+        "stripInvalidSuffix",
+    ];
+    let mut said = Vec::new();
+    for field in settings {
+        let input = format!("integration: {{name: \"CRM\"}}, settings: {{{field}: null}}");
+        said.push(format!("updateIntegration(input: {{{input}}})"));
+    }
+    said.push("updateIntegration(input: {integration: {name: \"CRM\"}, name: null})".to_owned());
+    said.push("updateOrganization(input: {name: null})".to_owned());
+    said.push("updateOrganization(input: {manageMode: null})".to_owned());
+    said.push("updateOrganization(input: {manageMode: AUTO, managedBy: null})".to_owned());
+    for field in said {
+        let query = format!("mutation {{ it: {field} {{ userErrors {{ code field }} }} }}");
+        let data = world.admin().graphql(&query, serde_json::json!({})).await.ok();
+        let errors = data["it"]["userErrors"].as_array().unwrap();
+        assert_eq!(errors.len(), 1, "{field}: {data}");
+        assert_eq!(errors[0]["code"], "INVALID", "{field}: {data}");
+    }
+    // What can be empty is cleared.
+    let query = r#"mutation { updateIntegration(input: {integration: {name: "CRM"}, settings: {syncSchedule: null}})
+        { integration { name settings { syncSchedule autoLinkByEmail } } userErrors { code } } }"#;
+    let data = world.admin().graphql(query, serde_json::json!({})).await.ok();
+    let kept = serde_json::json!({ "name": "CRM", "settings": { "syncSchedule": null, "autoLinkByEmail": true } });
+    assert_eq!(data["updateIntegration"]["integration"], kept, "{data}");
 }

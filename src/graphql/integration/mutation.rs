@@ -67,7 +67,7 @@ pub struct UpdateIntegrationInput {
     /// Which integration.
     integration: IntegrationRef,
     /// What it is to be called.
-    name: Option<String>,
+    name: MaybeUndefined<String>,
     /// Settings to change.
     settings: Option<IntegrationSettingsInput>,
 }
@@ -76,20 +76,20 @@ pub struct UpdateIntegrationInput {
 #[derive(Debug, Clone, InputObject)]
 pub struct IntegrationSettingsInput {
     /// Link a user and a CRM user whose emails match. Default: true.
-    auto_link_by_email: Option<bool>,
+    auto_link_by_email: MaybeUndefined<bool>,
     /// Create a user for an active CRM user that has none. Default: false.
-    inbound_create: Option<bool>,
+    inbound_create: MaybeUndefined<bool>,
     /// In which direction an email that exists on both sides makes the two records one. Default: NEVER.
-    email_dedupe: Option<EmailDedupe>,
+    email_dedupe: MaybeUndefined<EmailDedupe>,
     /// Move a mapping from an inactive CRM user to an active one with the same email. Needs inboundCreate and
     /// emailDedupe BOTH. Default: false.
-    auto_remap_inactive: Option<bool>,
+    auto_remap_inactive: MaybeUndefined<bool>,
     /// A cron expression in UTC; null for no schedule.
     sync_schedule: MaybeUndefined<String>,
     /// From 0 to 100: a receipt that takes the target from more than this share of the mappings is stopped. Default: 20.
-    mass_change_limit_percent: Option<i32>,
+    mass_change_limit_percent: MaybeUndefined<i32>,
     /// Take `.invalid` off the end of CRM emails that come in from now on. Default: false.
-    strip_invalid_suffix: Option<bool>,
+    strip_invalid_suffix: MaybeUndefined<bool>,
 }
 
 /// CRM users to be upserted.
@@ -125,13 +125,13 @@ pub struct CrmUserInput {
 
 fn settings(input: Option<IntegrationSettingsInput>) -> SettingsPatch {
     input.map_or_else(SettingsPatch::default, |input| SettingsPatch {
-        auto_link_by_email: input.auto_link_by_email,
-        inbound_create: input.inbound_create,
-        email_dedupe: input.email_dedupe.map(Into::into),
-        auto_remap_inactive: input.auto_remap_inactive,
+        auto_link_by_email: patch(input.auto_link_by_email),
+        inbound_create: patch(input.inbound_create),
+        email_dedupe: patch(input.email_dedupe),
+        auto_remap_inactive: patch(input.auto_remap_inactive),
         sync_schedule: patch(input.sync_schedule),
-        mass_change_limit_percent: input.mass_change_limit_percent,
-        strip_invalid_suffix: input.strip_invalid_suffix,
+        mass_change_limit_percent: patch(input.mass_change_limit_percent),
+        strip_invalid_suffix: patch(input.strip_invalid_suffix),
     })
 }
 
@@ -157,7 +157,7 @@ impl IntegrationMutation {
         #[graphql(desc = "The integration, and what is to change.")] input: UpdateIntegrationInput,
     ) -> Result<IntegrationPayload> {
         let integration = input.integration.into();
-        let done = change::update(session(ctx)?, integration, input.name, settings(input.settings)).await;
+        let done = change::update(session(ctx)?, integration, patch(input.name), settings(input.settings)).await;
         IntegrationPayload::of(ctx, done, |l| &l.integrations).await
     }
 

@@ -32,16 +32,29 @@ fn taken(name: &str) -> Error {
     .into()
 }
 
+/// One setting that can't be empty.
+fn settle_one<T: Clone>(value: &mut T, patch: &Patch<T>, empty: impl FnOnce()) {
+    match patch {
+        Patch::Keep => {}
+        Patch::Clear => empty(),
+        Patch::Set(new) => *value = new.clone(),
+    }
+}
+
 /// Settings, applied to a model; all that is wrong with them is said.
 fn settle(model: &mut integration::Model, patch: &SettingsPatch, faults: &mut Faults) {
     let mut fault = |code, field, message: String| {
         faults.push(Fault::at(code, field, message).under([Step::Name("settings")]));
     };
-    model.auto_link_by_email = patch.auto_link_by_email.unwrap_or(model.auto_link_by_email);
-    model.inbound_create = patch.inbound_create.unwrap_or(model.inbound_create);
-    model.email_dedupe = patch.email_dedupe.unwrap_or(model.email_dedupe);
-    model.auto_remap_inactive = patch.auto_remap_inactive.unwrap_or(model.auto_remap_inactive);
-    model.strip_invalid_suffix = patch.strip_invalid_suffix.unwrap_or(model.strip_invalid_suffix);
+    let mut empty =
+        |field| fault(ErrorCode::Invalid, field, format!("{field} can't be empty: leave it out, or set it."));
+    settle_one(&mut model.auto_link_by_email, &patch.auto_link_by_email, || empty("autoLinkByEmail"));
+    settle_one(&mut model.inbound_create, &patch.inbound_create, || empty("inboundCreate"));
+    settle_one(&mut model.email_dedupe, &patch.email_dedupe, || empty("emailDedupe"));
+    settle_one(&mut model.auto_remap_inactive, &patch.auto_remap_inactive, || empty("autoRemapInactive"));
+    settle_one(&mut model.strip_invalid_suffix, &patch.strip_invalid_suffix, || empty("stripInvalidSuffix"));
+    let mut percent = model.mass_change_limit_percent;
+    settle_one(&mut percent, &patch.mass_change_limit_percent, || empty("massChangeLimitPercent"));
     match &patch.sync_schedule {
         Patch::Keep => {}
         Patch::Clear => model.sync_schedule = None,
@@ -54,12 +67,10 @@ fn settle(model: &mut integration::Model, patch: &SettingsPatch, faults: &mut Fa
             ),
         },
     }
-    if let Some(percent) = patch.mass_change_limit_percent {
-        if (0..=100).contains(&percent) {
-            model.mass_change_limit_percent = percent;
-        } else {
-            fault(ErrorCode::Invalid, "massChangeLimitPercent", format!("{percent} is not a share from 0 to 100."));
-        }
+    if (0..=100).contains(&percent) {
+        model.mass_change_limit_percent = percent;
+    } else {
+        fault(ErrorCode::Invalid, "massChangeLimitPercent", format!("{percent} is not a share from 0 to 100."));
     }
     if model.auto_remap_inactive && !model.inbound_create {
         fault(
@@ -133,7 +144,7 @@ async fn insert_model(tx: &Tx, model: integration::Model) -> Result<()> {
 pub async fn update(
     session: &Session,
     integration: IntegrationRef,
-    new_name: Option<String>,
+    new_name: Patch<String>,
     patch: SettingsPatch,
 ) -> Result<IntegrationId> {
     session.admin()?;
@@ -141,8 +152,10 @@ pub async fn update(
     let before = locate(tx.connection(), tx.organization_id, &integration, "integration").await?;
     let mut faults = Faults::new();
     let mut model = before.clone();
-    if let Some(new_name) = new_name {
-        model.name = name(&new_name, &mut faults);
+    match new_name {
+        Patch::Keep => {}
+        Patch::Clear => faults.push(Fault::at(ErrorCode::Invalid, "name", "An integration can't be without a name.")),
+        Patch::Set(new_name) => model.name = name(&new_name, &mut faults),
     }
     settle(&mut model, &patch, &mut faults);
     none(faults)?;

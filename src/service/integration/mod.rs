@@ -21,14 +21,14 @@ pub enum IntegrationRef {
 /// Settings to change; what is left out stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SettingsPatch {
-    pub auto_link_by_email: Option<bool>,
-    pub inbound_create: Option<bool>,
-    pub email_dedupe: Option<EmailDedupe>,
-    pub auto_remap_inactive: Option<bool>,
-    /// A cron expression in UTC.
+    pub auto_link_by_email: Patch<bool>,
+    pub inbound_create: Patch<bool>,
+    pub email_dedupe: Patch<EmailDedupe>,
+    pub auto_remap_inactive: Patch<bool>,
+    /// A cron expression in UTC; the one setting that can be cleared.
     pub sync_schedule: Patch<String>,
-    pub mass_change_limit_percent: Option<i32>,
-    pub strip_invalid_suffix: Option<bool>,
+    pub mass_change_limit_percent: Patch<i32>,
+    pub strip_invalid_suffix: Patch<bool>,
 }
 
 /// The integration that an input names.

@@ -8,16 +8,17 @@ use crate::service::{
     db::Tx,
     error::{Error, ErrorCode, Fault, Faults, Result, none},
     integration::{self as integrations, IntegrationRef},
+    user::Patch,
     value::name,
 };
 
 /// What is to change; what is left out stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Update {
-    pub name: Option<String>,
-    pub manage_mode: Option<ManageMode>,
+    pub name: Patch<String>,
+    pub manage_mode: Patch<ManageMode>,
     /// The integration that users and teams follow in manage mode AUTO.
-    pub managed_by: Option<IntegrationRef>,
+    pub managed_by: Patch<IntegrationRef>,
 }
 
 /// Changes the organisation.
@@ -29,25 +30,47 @@ pub async fn update(session: &Session, update: Update) -> Result<OrganizationId>
     session.admin()?;
     let tx = session.services.db.write(session.organization_id()).await?;
     let managed_by = match &update.managed_by {
-        Some(named) => Some(integrations::locate(tx.connection(), tx.organization_id, named, "managedBy").await?),
-        None => None,
+        Patch::Set(named) => Some(integrations::locate(tx.connection(), tx.organization_id, named, "managedBy").await?),
+        Patch::Keep | Patch::Clear => None,
     };
     let mut faults = Faults::new();
-    let name = update.name.as_deref().and_then(|text| {
-        name::check("organisation", text).map_err(|why| faults.push(Fault::at(ErrorCode::Invalid, "name", why))).ok()
-    });
+    let mut fault = |code, field, message: String| faults.push(Fault::at(code, field, message));
+    let name = match &update.name {
+        Patch::Keep => None,
+        Patch::Clear => {
+            fault(ErrorCode::Invalid, "name", "An organisation can't be without a name.".into());
+            None
+        }
+        Patch::Set(text) => {
+            name::check("organisation", text).map_err(|why| fault(ErrorCode::Invalid, "name", why)).ok()
+        }
+    };
     let mode = match update.manage_mode {
-        Some(mode) => mode,
-        None => super::manage_mode(&tx).await?,
+        Patch::Set(mode) => mode,
+        Patch::Keep => super::manage_mode(&tx).await?,
+        Patch::Clear => {
+            fault(ErrorCode::Invalid, "manageMode", "manageMode can't be empty: set MANUAL or AUTO.".into());
+            ManageMode::Manual
+        }
     };
     let managed_by = match (managed_by, mode) {
         (Some(integration), _) => Some(integration),
         (None, ManageMode::Manual) => None,
+        (None, ManageMode::Auto) if update.managed_by == Patch::Clear => {
+            fault(
+                ErrorCode::Invalid,
+                "managedBy",
+                "In manage mode AUTO there must be an integration to follow.".into(),
+            );
+            None
+        }
         (None, ManageMode::Auto) => leading(&tx, &mut faults).await?,
     };
     none(faults)?;
-    if let Some(integration) = managed_by {
-        follow(&tx, integration).await?;
+    match managed_by {
+        Some(integration) => follow(&tx, integration).await?,
+        None if update.managed_by == Patch::Clear => follow_nobody(&tx).await?,
+        None => {}
     }
     let taken = |error: Error| {
         if error.is_unique_violation() {
@@ -92,10 +115,7 @@ async fn follow(tx: &Tx, integration: integration::Model) -> Result<()> {
     if integration.manages_users {
         return Ok(());
     }
-    let mut sql = tx.sql();
-    sql.push("UPDATE integration SET ").equals("manages_users", false).push(" WHERE ");
-    sql.equals("organization_id", tx.organization_id).push(" AND manages_users");
-    tx.execute(sql).await?;
+    follow_nobody(tx).await?;
     let model = integration::ActiveModel {
         organization_id: Set(tx.organization_id),
         id: Set(integration.id),
@@ -104,5 +124,14 @@ async fn follow(tx: &Tx, integration: integration::Model) -> Result<()> {
         ..Default::default()
     };
     model.update(tx.connection()).await?;
+    Ok(())
+}
+
+/// Makes no integration the one that is followed.
+async fn follow_nobody(tx: &Tx) -> Result<()> {
+    let mut sql = tx.sql();
+    sql.push("UPDATE integration SET ").equals("manages_users", false).push(" WHERE ");
+    sql.equals("organization_id", tx.organization_id).push(" AND manages_users");
+    tx.execute(sql).await?;
     Ok(())
 }
