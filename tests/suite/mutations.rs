@@ -442,7 +442,7 @@ async fn integrations_are_set_up(world: World) {
         REMAP_NEEDS_DEDUPE_BOTH settings.autoRemapInactive: Remapping to a new CRM user needs emailDedupe to be BOTH.
     updateIntegration(input: {integration: {name: "CRM"}, settings: {syncSchedule: "*/15 * * * *"}}) { integration { name kind nextSyncAt settings { autoLinkByEmail inboundCreate emailDedupe autoRemapInactive
             syncSchedule massChangeLimitPercent stripInvalidSuffix } } }
-        {kind: DYNAMICS_365, name: CRM, nextSyncAt: 2026-03-02T09:15:00+00:00, settings: {autoLinkByEmail: true, autoRemapInactive: false, emailDedupe: NEVER, inboundCreate: false, massChangeLimitPercent: 20, stripInvalidSuffix: false, syncSchedule: */15 * * * *}}
+        {kind: DYNAMICS_365, name: CRM, nextSyncAt: null, settings: {autoLinkByEmail: true, autoRemapInactive: false, emailDedupe: NEVER, inboundCreate: false, massChangeLimitPercent: 20, stripInvalidSuffix: false, syncSchedule: */15 * * * *}}
     updateIntegration(input: {integration: {name: "CRM"}, settings: {syncSchedule: "61 * * * *"}}) { integration { name kind nextSyncAt settings { autoLinkByEmail inboundCreate emailDedupe autoRemapInactive
             syncSchedule massChangeLimitPercent stripInvalidSuffix } } }
         INVALID settings.syncSchedule: "61 * * * *" is not a cron expression (Component error: Number out of bounds.). Write, for example, `*/15 * * * *`, in UTC.

@@ -37,7 +37,7 @@ async fn first_start(backend: Backend) {
     let mut server = Server::start(&mut command());
     assert!(server.get("/health/ready").starts_with("HTTP/1.1 200 "));
     let port = server.address.split(':').next_back().unwrap().to_owned();
-    let printed = server.output().replace(&port, "PORT");
+    let printed = server.printed("makes another").replace(&port, "PORT");
     let printed = regex::Regex::new("cpt_[A-Za-z0-9_-]{64}").unwrap().replace_all(&printed, "TOKEN").into_owned();
     insta::allow_duplicates! {
         insta::assert_snapshot!(printed, @r#"

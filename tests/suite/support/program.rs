@@ -66,6 +66,15 @@ impl Server {
         self.output.lock().unwrap().clone()
     }
 
+    /// What it printed on standard output, once this is part of it: what is printed arrives a little later.
+    pub fn printed(&self, part: &str) -> String {
+        let started = Instant::now();
+        while !self.output().contains(part) && started.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.output()
+    }
+
     /// What it logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
