@@ -14,7 +14,7 @@ use super::{
     crm_user::CrmUser,
     import::{ImportJob, ImportRow},
     integration::Integration,
-    loader::{Batch, Loader},
+    loader::{Batch, Loader, Queue},
     mapping::Mapping,
     page::Shown,
     sync_run::SyncRun,
@@ -40,8 +40,8 @@ pub struct Lists<L: Below, T: Shown<Row = L::Row>> {
 }
 
 impl<L: Below, T: Shown<Row = L::Row>> Lists<L, T> {
-    fn new(session: &Arc<Session>) -> Self {
-        Self { pages: Loader::new(session), counts: Loader::new(session) }
+    fn new(session: &Arc<Session>, queue: &Queue) -> Self {
+        Self { pages: Loader::new(session, queue), counts: Loader::new(session, queue) }
     }
 }
 
@@ -129,10 +129,10 @@ macro_rules! loaders {
         }
 
         impl Loaders {
-            pub fn new(session: &Arc<Session>) -> Self {
+            pub fn new(session: &Arc<Session>, queue: &Queue) -> Self {
                 Self {
-                    $($field: Loader::new(session),)*
-                    $($list_field: Lists::new(session),)*
+                    $($field: Loader::new(session, queue),)*
+                    $($list_field: Lists::new(session, queue),)*
                 }
             }
         }

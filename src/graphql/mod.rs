@@ -36,6 +36,7 @@ use futures::{
 
 use self::{
     error::{Failure, Result},
+    loader::{Queue, drive},
     loaders::Loaders,
 };
 use crate::service::Session;
@@ -87,12 +88,13 @@ pub fn sdl() -> String {
     schema().sdl()
 }
 
-/// Puts what the resolvers need into the request, once it is found fit to be validated.
-fn prepare(session: Option<Session>, mut request: Request) -> Result<Request, Response> {
+/// Puts what the resolvers need into the request, once it is found fit to be validated. Its batches come into the queue.
+fn prepare(session: Option<Session>, mut request: Request) -> Result<(Request, Queue), Response> {
     let session = Arc::new(session.ok_or_else(Failure::unauthenticated)?);
     guard::check(&mut request)?;
-    let loaders = Arc::new(Loaders::new(&session));
-    Ok(request.data(session).data(loaders))
+    let queue = Queue::default();
+    let loaders = Arc::new(Loaders::new(&session, &queue));
+    Ok((request.data(session).data(loaders), queue))
 }
 
 fn complete(mut response: Response) -> Response {
@@ -103,8 +105,12 @@ fn complete(mut response: Response) -> Response {
 /// Answers a query or a mutation.
 pub async fn execute(schema: &Schema, session: Option<Session>, request: Request) -> Response {
     let response = match prepare(session, request) {
-        // Tokio would have the request step back in the middle of a level, which would tear its batches apart.
-        Ok(request) => tokio::task::unconstrained(schema.execute(request)).await,
+        Ok((request, queue)) => {
+            let mut responses = drive(queue, stream::once(schema.execute(request))).boxed();
+            // Tokio would have the request step back in the middle of a level, which would tear its batches apart.
+            let response = tokio::task::unconstrained(responses.next()).await;
+            response.unwrap_or_else(|| Failure::internal("a request ended without a response").into())
+        }
         Err(response) => response,
     };
     complete(response)
@@ -113,7 +119,7 @@ pub async fn execute(schema: &Schema, session: Option<Session>, request: Request
 /// Answers a subscription, with a response for each event.
 pub fn subscribe(schema: &Schema, session: Session, request: Request) -> BoxStream<'static, Response> {
     match prepare(Some(session), request) {
-        Ok(request) => schema.execute_stream(request).map(complete).boxed(),
+        Ok((request, queue)) => drive(queue, schema.execute_stream(request)).map(complete).boxed(),
         Err(response) => stream::once(std::future::ready(complete(response))).boxed(),
     }
 }
