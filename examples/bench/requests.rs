@@ -72,9 +72,9 @@ pub async fn measure(world: &World, scale: Scale, report: &mut Report) {
 async fn against_floor(wire: &Wire, name: &str, path: &str, query: &str, scale: Scale, report: &mut Report) {
     let (real, floor) = (wire.graphql(query), Request::post(path, &wire.token, query));
     let mut connection = Connection::open(wire.address).await;
-    let answer = connection.send(&real).await.to_vec();
-    let by_hand = connection.send(&floor).await;
-    assert_eq!(String::from_utf8_lossy(&answer), String::from_utf8_lossy(by_hand), "the floor answers something else");
+    let answer: Value = serde_json::from_slice(connection.send(&real).await).unwrap();
+    let by_hand: Value = serde_json::from_slice(connection.send(&floor).await).unwrap();
+    assert!(answer == by_hand, "the floor answers something else to {query}");
 
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let (mut latencies, mut floor_latencies) = (Vec::new(), Vec::new());
