@@ -49,9 +49,10 @@ web/node_modules/.installed: web/package.json web/package-lock.json web/.npmrc |
 need-node:
 	@script/need node
 
-bench: ## Measure, in a release build
-	@script/need rust cc
-	cargo run --release --example bench
+bench: ## Measure on a large organisation, in a release build
+	@script/need rust cc postgres
+	cargo build --release --bin counterpart --example bench
+	script/with-postgres cargo run --release --example bench
 
 lint: web/node_modules/.installed ## Check formatting, lints and the pages' types
 	@script/need rust cc

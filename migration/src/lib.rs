@@ -4,6 +4,7 @@
 
 mod dialect;
 mod m20261121_000001_initial;
+mod statistics;
 
 pub use sea_orm_migration::prelude::*;
 

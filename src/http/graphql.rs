@@ -21,6 +21,7 @@ use serde_json::json;
 use super::{
     App,
     accept::MediaType,
+    documents,
     front::{OperationName, RequestId},
     refusal::Refusal,
     upload, websocket,
@@ -257,7 +258,7 @@ fn parse_parameters(query: &str) -> Result<Operation, Refusal> {
 /// which carrying it out will complain about.
 fn examine(mut operation: Operation) -> (Operation, Option<(OperationType, Option<OperationName>)>) {
     let name = operation.operation_name.clone();
-    let kind = operation.parsed_query().ok().and_then(|document| match (&document.operations, name) {
+    let kind = documents::parsed(&mut operation).and_then(|document| match (&document.operations, name) {
         (DocumentOperations::Single(definition), name) => Some((definition.node.ty, name)),
         (DocumentOperations::Multiple(definitions), Some(name)) => {
             definitions.iter().find(|(known, _)| known.as_str() == name).map(|(_, found)| (found.node.ty, Some(name)))

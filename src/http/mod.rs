@@ -4,6 +4,7 @@
 //! handlers named here.
 
 mod accept;
+mod documents;
 mod files;
 mod front;
 mod graphql;

@@ -71,6 +71,8 @@ impl Db {
     /// Connects; a SQLite file that is missing is created, its folder too.
     pub async fn connect(options: &DbOptions, clock: Clock) -> Result<Self, DbErr> {
         let mut writer = ConnectOptions::new(&options.url);
+        // Asking a connection whether it is still there costs a round trip: one that was in use just now is.
+        writer.test_before_acquire_if_idle_for(Duration::from_secs(1));
         writer.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).connect_timeout(Duration::from_secs(10));
         if options.url.starts_with("sqlite:") {
             if let Some(folder) = sqlite_file(&options.url).and_then(Path::parent)

@@ -1,0 +1,85 @@
+//! The program as a process: how fast it starts, and its memory.
+
+use std::{
+    env, fs,
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    report::Report,
+    requests::{SOMEBODY, ms},
+    world::{World, email},
+};
+
+/// `target/release/counterpart`, which lies beside the examples.
+fn program() -> PathBuf {
+    let here = env::current_exe().unwrap();
+    let program = here.parent().and_then(Path::parent).unwrap().join("counterpart");
+    assert!(program.exists(), "{} is not there: cargo build --release", program.display());
+    program
+}
+
+pub fn measure_start(url: &str, folder: &Path, world: &World, report: &mut Report) {
+    let mut times = Vec::new();
+    let mut memory = 0;
+    for _ in 0..5 {
+        let (time, rss) = start(url, folder, &world.administrator.token);
+        times.push(time);
+        memory = memory.max(rss);
+    }
+    times.sort_unstable();
+    report.at_most("start to first answer", ms(times[times.len() / 2]).round(), 200.0, " ms");
+    report.at_most("memory when idle", (memory as f64 / 1024.0).round(), 50.0, " MB");
+}
+
+/// How long the program takes until it has answered a query, and its memory a little later.
+fn start(url: &str, folder: &Path, token: &str) -> (Duration, u64) {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let started = Instant::now();
+    let mut child = Command::new(program())
+        .args(["serve", "--database-url", url, "--listen", &address.to_string(), "--data-dir"])
+        .arg(folder.join("data"))
+        .stderr(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let send = |request: &str| {
+        let mut connection = TcpStream::connect(address).ok()?;
+        connection.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    };
+    let live = "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    while !send(live).is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+        assert!(child.try_wait().unwrap().is_none(), "the program does not start");
+        assert!(started.elapsed() < Duration::from_secs(20), "the program does not answer");
+        thread::sleep(Duration::from_millis(1));
+    }
+    let query = format!("{{ user(by: {{email: \"{}\"}}) {{ email }} }}", email(SOMEBODY));
+    let body = serde_json::json!({ "query": query }).to_string();
+    let answer = send(&format!(
+        "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Authorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    let time = started.elapsed();
+    assert!(answer.unwrap().contains(&email(SOMEBODY)));
+    thread::sleep(Duration::from_secs(3));
+    let memory = status(&child.id().to_string(), "VmRSS");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    (time, memory)
+}
+
+/// A line of `/proc/PROCESS/status`, in kB.
+pub fn status(process: &str, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
