@@ -9,3 +9,8 @@ pub mod graphql;
 pub mod http;
 pub mod service;
 pub mod telemetry;
+
+/// An answer is thousands of small objects that one thread makes and another may free: the C library's allocator takes a
+/// fifth of the time that a large one costs.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

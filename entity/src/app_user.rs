@@ -30,6 +30,9 @@ pub struct Model {
     pub updated_at: DateTimeUtc,
     /// When the user was deleted; history still names it.
     pub deleted_at: Option<DateTimeUtc>,
+    /// The import that made it, and the line of the file.
+    pub import_job_id: Option<ImportJobId>,
+    pub import_line: Option<i64>,
     #[sea_orm(belongs_to, from = "(organization_id, team_id)", to = "(organization_id, id)")]
     pub team: BelongsTo<Option<super::team::Entity>>,
     #[sea_orm(belongs_to, from = "(organization_id, configuration_profile_id)", to = "(organization_id, id)")]

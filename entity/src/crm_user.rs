@@ -26,6 +26,10 @@ pub struct Model {
     pub crm_created_at: Option<DateTimeUtc>,
     /// When a receipt last named it.
     pub last_seen_at: DateTimeUtc,
+    /// The receipt that last changed it.
+    pub sync_run_id: Option<SyncRunId>,
+    /// The line of that receipt's file.
+    pub import_line: Option<i64>,
     #[sea_orm(belongs_to, from = "(organization_id, integration_id)", to = "(organization_id, id)")]
     pub integration: BelongsTo<super::integration::Entity>,
 }

@@ -55,6 +55,9 @@ names! {
     /// How a user stands towards an integration.
     LinkState { Mapped = "MAPPED", MatchAvailable = "MATCH_AVAILABLE", NoMatch = "NO_MATCH", Ambiguous = "AMBIGUOUS", MatchInactive = "MATCH_INACTIVE", MatchTaken = "MATCH_TAKEN" }
 
+    /// The two steps of an import: its rows go by in chunks; what was resolved is carried out at once.
+    ImportPhase { Rows = "ROWS", Publish = "PUBLISH" }
+
     /// What a file holds.
     ImportKind { Users = "USERS", Mappings = "MAPPINGS", CrmUsers = "CRM_USERS" }
 

@@ -50,6 +50,29 @@ pub struct Model {
     pub error_message: Option<String>,
     /// The linking that followed an import of CRM users.
     pub sync_run_id: Option<SyncRunId>,
+    /// Which of its two steps the work is in.
+    pub phase: ImportPhase,
+    /// When the plan was complete; an import that is not planned first has none.
+    pub planned_at: Option<DateTimeUtc>,
+    /// Rows that come out differently from what the plan says, so far.
+    pub stale_rows: i64,
+    /// The line of the first of them.
+    pub stale_line: Option<i64>,
+    /// The client's own name for the request; the same name again is the same import.
+    pub idempotency_key: Option<String>,
+    /// SHA-256 of the file and of what was asked for, in hexadecimal digits; only beside a key.
+    pub content_hash: Option<String>,
+    /// How far undoing it is; nothing before that is asked for.
+    pub revert_status: Option<ImportStatus>,
+    /// Where undoing goes on.
+    pub revert_cursor: Option<String>,
+    pub reverted_rows: i64,
+    /// Rows that were not undone.
+    pub left_alone_rows: i64,
+    /// When the uploaded file's life ended.
+    pub file_deleted_at: Option<DateTimeUtc>,
+    /// When the life of its rows and its log ended.
+    pub rows_deleted_at: Option<DateTimeUtc>,
     #[sea_orm(belongs_to, from = "(organization_id, integration_id)", to = "(organization_id, id)")]
     pub integration: BelongsTo<Option<super::integration::Entity>>,
     #[sea_orm(belongs_to, from = "(organization_id, created_by)", to = "(organization_id, id)")]

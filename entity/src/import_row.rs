@@ -23,6 +23,10 @@ pub struct Model {
     pub errors: String,
     /// A JSON array of {field, before, after}.
     pub changes: String,
+    /// What it takes to undo the row, as JSON; its form is its kind's.
+    pub undo: Option<String>,
+    /// Why undoing left the row alone: {code, column, message} as JSON.
+    pub revert_error: Option<String>,
     #[sea_orm(belongs_to, from = "(organization_id, import_job_id)", to = "(organization_id, id)")]
     pub import_job: BelongsTo<super::import_job::Entity>,
 }

@@ -23,6 +23,8 @@ pub struct Model {
     pub created_at: DateTimeUtc,
     pub created_by: Option<UserId>,
     pub import_job_id: Option<ImportJobId>,
+    /// The line of the import's file that made it.
+    pub import_line: Option<i64>,
     pub sync_run_id: Option<SyncRunId>,
     pub replaces_id: Option<MappingId>,
     /// The mapping holds up to, not including, this moment.

@@ -72,7 +72,7 @@ pub fn check(request: &mut Request) -> Result<(), ServerError> {
 }
 
 /// The operation that a request asks for.
-fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
+pub fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Option<&'a OperationDefinition> {
     let mut found = document.operations.iter().filter(|(own, _)| match (own, name) {
         (Some(own), Some(name)) => own.as_str() == name,
         _ => true,

@@ -17,6 +17,7 @@ mod loader;
 mod loaders;
 mod mapping;
 mod node;
+mod order;
 mod organization;
 mod pace;
 mod page;
@@ -41,6 +42,7 @@ use futures::{
 use self::{
     error::{Failure, Result},
     loaders::Loaders,
+    order::Shape,
     pace::Pace,
 };
 use crate::service::Session;
@@ -92,13 +94,23 @@ pub fn sdl() -> String {
     schema().sdl()
 }
 
-/// Puts what the resolvers need into the request, once it is found fit to be validated.
-fn prepare(session: Option<Session>, mut request: Request) -> Result<(Request, Arc<Pace>), Vec<ServerError>> {
+/// A request that is fit to be validated, with all that the resolvers need.
+struct Prepared {
+    request: Request,
+    pace: Arc<Pace>,
+    shape: Shape,
+}
+
+fn prepare(session: Option<Session>, mut request: Request) -> Result<Prepared, Vec<ServerError>> {
     let session = Arc::new(session.ok_or_else(Failure::unauthenticated).map_err(ServerError::from)?);
     guard::check(&mut request)?;
+    let name = request.operation_name.clone();
+    let document = request.parsed_query()?;
+    let operation = guard::operation(document, name.as_deref());
+    let shape = operation.map(|operation| Shape::of(document, operation)).unwrap_or_default();
     let pace = Arc::new(Pace::default());
     let loaders = Arc::new(Loaders::new(&session, &pace));
-    Ok((request.data(session).data(loaders), pace))
+    Ok(Prepared { request: request.data(session).data(loaders), pace, shape })
 }
 
 fn complete(mut response: Response) -> Response {
@@ -108,16 +120,27 @@ fn complete(mut response: Response) -> Response {
 
 /// Answers a query or a mutation.
 pub async fn execute(schema: &Schema, session: Option<Session>, request: Request) -> Response {
-    complete(match prepare(session, request) {
-        Ok((request, pace)) => pace.run(schema.execute(request)).await,
-        Err(errors) => Response::from_errors(errors),
-    })
+    match prepare(session, request) {
+        Ok(Prepared { request, pace, shape }) => {
+            let mut response = complete(pace.run(schema.execute(request)).await);
+            shape.arrange(&mut response.data);
+            response
+        }
+        Err(errors) => complete(Response::from_errors(errors)),
+    }
 }
 
 /// Answers a subscription, with a response for each event.
 pub fn subscribe(schema: &Schema, session: Session, request: Request) -> BoxStream<'static, Response> {
     match prepare(Some(session), request) {
-        Ok((request, pace)) => pace.follow(schema.execute_stream(request)).map(complete).boxed(),
+        Ok(Prepared { request, pace, shape }) => pace
+            .follow(schema.execute_stream(request))
+            .map(move |response| {
+                let mut response = complete(response);
+                shape.arrange(&mut response.data);
+                response
+            })
+            .boxed(),
         Err(errors) => stream::once(std::future::ready(complete(Response::from_errors(errors)))).boxed(),
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use entity::{
-    HeaderMode, ImportErrorPolicy, ImportJobId, ImportKind, ImportMode, ImportStatus, ManageMode, import_job,
+    HeaderMode, ImportErrorPolicy, ImportJobId, ImportKind, ImportMode, ImportPhase, ImportStatus, ManageMode, import_job,
 };
 use object_store::{ObjectStoreExt, WriteMultipart, path::Path};
 use sea_orm::{ActiveModelTrait, EntityTrait, Set};
@@ -107,6 +107,18 @@ pub async fn create(session: &Session, new: NewImport) -> Result<ImportJobId> {
         error_code: Set(None),
         error_message: Set(None),
         sync_run_id: Set(None),
+        phase: Set(ImportPhase::Rows),
+        planned_at: Set(None),
+        stale_rows: Set(0),
+        stale_line: Set(None),
+        idempotency_key: Set(None),
+        content_hash: Set(None),
+        revert_status: Set(None),
+        revert_cursor: Set(None),
+        reverted_rows: Set(0),
+        left_alone_rows: Set(0),
+        file_deleted_at: Set(None),
+        rows_deleted_at: Set(None),
     }
     .insert(tx.connection())
     .await?;

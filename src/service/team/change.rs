@@ -50,6 +50,7 @@ pub(crate) async fn insert(tx: &Tx, tree: &mut Tree, parent: Option<TeamId>, nam
         name: Set(name.clone()),
         created_at: Set(tx.now),
         updated_at: Set(tx.now),
+        import_job_id: Set(None),
     }
     .insert(tx.connection())
     .await?;
