@@ -168,6 +168,7 @@ async fn serve(settings: Serve) -> Result<(), String> {
         files: Arc::new(files),
         links: Links::new(key.into_bytes(), base.clone()),
         work: Notify::new(),
+        imports: Default::default(),
         limits: Limits { upload_bytes: settings.max_upload_bytes },
     });
 

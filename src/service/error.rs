@@ -123,6 +123,9 @@ pub enum Cause {
     Store(#[from] object_store::Error),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// Work that somebody else has taken over, or that was called off: what was begun is not to be committed.
+    #[error("the work was taken over, or called off")]
+    Superseded,
     #[error("{0}")]
     Other(String),
 }
@@ -149,6 +152,14 @@ impl From<Fault> for Error {
 impl Error {
     pub fn internal(message: impl Into<String>) -> Self {
         Self::Internal(Cause::Other(message.into()))
+    }
+
+    pub fn superseded() -> Self {
+        Self::Internal(Cause::Superseded)
+    }
+
+    pub fn is_superseded(&self) -> bool {
+        matches!(self, Self::Internal(Cause::Superseded))
     }
 
     /// The same failure, its faults seen from one level further out.

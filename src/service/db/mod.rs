@@ -123,6 +123,12 @@ impl Db {
         Ok(Tx { organization_id, ..tx })
     }
 
+    /// Opens a transaction that changes a row of an organisation by its key, whatever another transaction does to the
+    /// organisation meanwhile: not under its lock.
+    pub async fn write_beside(&self, organization_id: OrganizationId) -> Result<Tx> {
+        Ok(Tx { organization_id, ..self.begin().await? })
+    }
+
     /// Opens a transaction that makes an organisation, or that concerns none.
     pub async fn begin(&self) -> Result<Tx> {
         let options = TransactionOptions {

@@ -6,10 +6,10 @@ use std::{
 };
 
 use entity::{
-    HeaderMode, ImportErrorPolicy, ImportJobId, ImportKind, ImportMode, ImportPhase, ImportStatus, ManageMode, import_job,
+    HeaderMode, ImportJobId, ImportKind, ImportPhase, ImportStatus, ManageMode, import_job,
 };
 use object_store::{ObjectStoreExt, WriteMultipart, path::Path};
-use sea_orm::{ActiveModelTrait, EntityTrait, Set};
+use sea_orm::{ActiveModelTrait, Set};
 
 use super::{NewImport, Source, table};
 use crate::service::{
@@ -38,12 +38,6 @@ pub async fn create(session: &Session, new: NewImport) -> Result<ImportJobId> {
         }
         None => None,
     };
-    if new.mode == ImportMode::Plan {
-        return Err(unsupported("mode", "PLAN"));
-    }
-    if new.error_policy == ImportErrorPolicy::RejectFile {
-        return Err(unsupported("errorPolicy", "REJECT_FILE"));
-    }
     if new.idempotency_key.is_some() {
         return Err(unsupported("idempotencyKey", "An idempotency key"));
     }
@@ -65,11 +59,7 @@ pub async fn create(session: &Session, new: NewImport) -> Result<ImportJobId> {
 
     let tx = services.db.write(session.organization_id()).await?;
     if new.kind == ImportKind::Users && organization::manage_mode(&tx).await? == ManageMode::Auto {
-        return Err(Fault::new(
-            ErrorCode::AutoManageMode,
-            "In manage mode AUTO users follow the CRM and can't be imported. Change them there, or switch to MANUAL.",
-        )
-        .into());
+        return Err(auto_manage_mode().into());
     }
     let first = scanned.layout.first_row();
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -125,6 +115,13 @@ pub async fn create(session: &Session, new: NewImport) -> Result<ImportJobId> {
     tx.commit().await?;
     services.work.notify_one();
     Ok(id)
+}
+
+pub(super) fn auto_manage_mode() -> Fault {
+    Fault::new(
+        ErrorCode::AutoManageMode,
+        "In manage mode AUTO users follow the CRM and can't be imported. Change them there, or switch to MANUAL.",
+    )
 }
 
 /// A text as a file, so that there is one path for both.
@@ -187,37 +184,4 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(done) => Ok(done?),
         Err(error) => Err(Error::internal(format!("file work ended early: {error}"))),
     }
-}
-
-async fn refuse(session: &Session, id: ImportJobId, what: &str) -> Result<ImportJobId> {
-    session.admin()?;
-    import_job::Entity::find_by_id((session.organization_id(), id))
-        .one(session.reader())
-        .await?
-        .ok_or_else(|| Fault::at(ErrorCode::NotFound, "id", "There is no import with this id."))?;
-    Err(unsupported("id", what))
-}
-
-/// Carries out a plan.
-///
-/// # Errors
-/// `NOT_FOUND`; `INVALID`, as this server makes no plans.
-pub async fn apply(session: &Session, id: ImportJobId) -> Result<ImportJobId> {
-    refuse(session, id, "Applying a plan").await
-}
-
-/// Stops an import.
-///
-/// # Errors
-/// `NOT_FOUND`; `INVALID`, as this server can't.
-pub async fn cancel(session: &Session, id: ImportJobId) -> Result<ImportJobId> {
-    refuse(session, id, "Canceling an import").await
-}
-
-/// Undoes an import.
-///
-/// # Errors
-/// `NOT_FOUND`; `INVALID`, as this server can't.
-pub async fn revert(session: &Session, id: ImportJobId) -> Result<ImportJobId> {
-    refuse(session, id, "Reverting an import").await
 }

@@ -10,7 +10,7 @@ use sea_orm::FromQueryResult;
 
 use super::{
     job::{self, Counts},
-    rows::{Logged, log},
+    rows::{Logged, keep as keep_rows},
     users::line,
     worker::{Work, cells},
 };
@@ -133,7 +133,7 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
         sql.rows(staged).push(" AS r");
         tx.execute(sql).await?;
     }
-    log(&tx, work.job.id, &failed).await?;
+    keep_rows(&tx, work.job, &failed).await?;
     job::advance(&tx, work.job, counts, Some(cursor)).await?;
     tx.commit().await
 }
@@ -280,7 +280,7 @@ async fn keep(work: &Work<'_>, tx: &Tx, kept: &[Kept]) -> Result<()> {
                 }
             })
             .collect::<Result<Vec<_>>>()?;
-        log(tx, work.job.id, &logged).await?;
+        keep_rows(tx, work.job, &logged).await?;
     }
     Ok(())
 }

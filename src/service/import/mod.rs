@@ -3,14 +3,17 @@
 //! [`create`](create::create) refuses what no row can mend and stores the file; [`worker`] claims the job and hands its
 //! rows to [`users`], [`mappings`] or [`crm_users`]; [`log`] gives the failed rows back as CSV.
 
+pub mod control;
 pub mod create;
 mod crm_users;
-mod job;
+pub(crate) mod job;
 pub mod log;
 mod mappings;
 pub mod query;
+mod revert;
 pub mod rows;
 mod seen;
+mod under_way;
 mod users;
 pub mod worker;
 
@@ -18,7 +21,9 @@ use entity::{HeaderMode, ImportErrorPolicy, ImportKind, ImportMode, OnExistingMa
 
 use super::{csv, integration::IntegrationRef};
 
-pub use create::{apply, cancel, create, revert};
+pub use control::{apply, cancel, revert};
+pub use create::create;
+pub use under_way::UnderWay;
 
 /// An import that is asked for.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 pub mod publish;
 pub mod push;
 pub mod query;
+pub(crate) mod undo;
 
 use entity::{IntegrationId, SyncRunId, SyncStatus, SyncTrigger, UserId, sync_run};
 use sea_orm::{ActiveModelTrait, Set};

@@ -1,7 +1,7 @@
 //! A receipt of CRM users carried out in one step: staged first, in whatever pieces it came, then published and linked.
 //! However it was cut and ordered, the outcome is the same.
 
-use entity::{CrmUserId, Email, ExternalId, ImportJobId, RowOutcome, SyncRunId, integration};
+use entity::{CrmUserId, Email, ExternalId, RowOutcome, SyncRunId, import_job, integration};
 use sea_orm::FromQueryResult;
 
 use crate::service::{
@@ -9,7 +9,10 @@ use crate::service::{
     crm_user::incoming::Normalized,
     db::{Rows, Tx, sql::Kind},
     error::{ErrorCode, Fault, Result},
-    import::rows::{Logged, log},
+    import::{
+        job::{Stale, Task},
+        rows::{Logged, keep},
+    },
     linking::{self, Touched},
     user::apply::FieldChange,
     words::{self, Changed, Words},
@@ -41,6 +44,19 @@ pub struct Published {
     pub deactivated: i64,
     pub linked: i64,
     pub left_alone: i64,
+    /// Rows of a file that differ from its plan.
+    pub stale: Stale,
+}
+
+/// How a receipt is carried out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// It lists every CRM user: those it leaves out become inactive.
+    pub is_complete: bool,
+    /// The import that it is, which keeps rows.
+    pub import: Option<&'a import_job::Model>,
+    /// Work out what it comes to, and change nothing.
+    pub dry: bool,
 }
 
 /// Adds CRM users to a receipt: one statement.
@@ -142,22 +158,20 @@ impl Pair {
     }
 }
 
-/// Carries out a receipt that is complete, and links whomever it touches. With `is_complete` the receipt lists every CRM
-/// user: those it leaves out become inactive. For an import, the rows that changed something are logged.
+/// Carries out a receipt that has come in whole, and links whomever it touches; what was staged is gone then.
 ///
 /// The fault is `MASS_CHANGE_LIMIT` (DESIGN.md, linking, rule 6): the receipt was stopped and changed nothing.
 pub async fn publish(
     tx: &Tx,
     integration: &integration::Model,
     run: SyncRunId,
-    is_complete: bool,
-    import: Option<ImportJobId>,
+    options: Options<'_>,
 ) -> Result<(Published, Option<Fault>)> {
     let mut sql = tx.sql();
     sql.push("SELECT COUNT(*) AS n FROM crm_user_stage WHERE ").equals("organization_id", tx.organization_id);
     sql.push(" AND ").equals("sync_run_id", run);
     let mut done = Published { received: sql.number(tx.connection()).await?, ..Published::default() };
-    if let Some(fault) = mass_change(tx, integration, run, is_complete).await? {
+    if let Some(fault) = mass_change(tx, integration, run, options.is_complete).await? {
         clear(tx, run).await?;
         return Ok((done, Some(fault)));
     }
@@ -167,11 +181,16 @@ pub async fn publish(
         let pairs = load(tx, integration, run, after).await?;
         let Some(last) = pairs.last() else { break };
         after = last.line;
-        upsert(tx, integration, &pairs, &mut done, &mut touched, import).await?;
+        upsert(tx, integration, run, &pairs, &mut done, &mut touched, options).await?;
     }
-    if is_complete {
+    if options.dry {
+        clear(tx, run).await?;
+        return Ok((done, None));
+    }
+    if options.is_complete {
         let mut sql = tx.sql();
-        sql.push("UPDATE crm_user SET ").equals("is_active", false);
+        sql.push("UPDATE crm_user SET import_line = NULL, ").equals("sync_run_id", run).push(", ");
+        sql.equals("is_active", false);
         missing(sql.push(" WHERE "), "crm_user", tx, integration, run);
         sql.push(" RETURNING id");
         let gone = sql.map(tx.connection(), |row| row.try_get::<CrmUserId>("", "id")).await?;
@@ -265,15 +284,17 @@ const CRM_USER: &[(&str, Kind)] = &[
     ("team", Kind::Text),
     ("is_active", Kind::Bool),
     ("crm_created_at", Kind::Time),
+    ("import_line", Kind::Int),
 ];
 
 async fn upsert(
     tx: &Tx,
     integration: &integration::Model,
+    run: SyncRunId,
     pairs: &[Pair],
     done: &mut Published,
     touched: &mut Touched,
-    import: Option<ImportJobId>,
+    options: Options<'_>,
 ) -> Result<()> {
     let (mut new, mut changed) = (Rows::new(CRM_USER), Rows::new(CRM_USER));
     let mut seen: Vec<CrmUserId> = Vec::new();
@@ -281,18 +302,28 @@ async fn upsert(
     let mut logged = Vec::new();
     for pair in pairs {
         let id = pair.old_id.unwrap_or(pair.new_id);
-        let changes = if pair.old_id.is_some() { pair.differences() } else { Vec::new() };
-        let rows = match pair.old_id {
-            None => {
+        let changes = pair.differences();
+        let outcome = match pair.old_id {
+            None => RowOutcome::Created,
+            Some(_) if changes.is_empty() => RowOutcome::Unchanged,
+            Some(_) => RowOutcome::Updated,
+        };
+        if let (Some(import), Some(cells)) = (options.import, &pair.cells)
+            && Task::of(import).keeps(outcome)
+        {
+            logged.push(Logged::changed(pair.line, outcome, cells.clone(), &changes)?);
+        }
+        let rows = match outcome {
+            RowOutcome::Created => {
                 done.created += 1;
                 &mut new
             }
-            Some(_) if changes.is_empty() => {
+            RowOutcome::Unchanged => {
                 done.unchanged += 1;
                 seen.push(id);
                 continue;
             }
-            Some(_) => {
+            _ => {
                 done.updated += 1;
                 seen.push(id);
                 &mut changed
@@ -308,6 +339,7 @@ async fn upsert(
             &pair.team,
             &pair.is_active,
             &pair.crm_created_at.or(pair.old_crm_created_at),
+            &pair.cells.as_ref().map(|_| pair.line),
         ]);
         if pair.old_is_active == Some(true) && !pair.is_active {
             done.deactivated += 1;
@@ -320,40 +352,38 @@ async fn upsert(
         if before != after {
             words.push(Changed { id: id.0, before, after });
         }
-        if !changes.is_empty()
-            && let Some(cells) = &pair.cells
-        {
-            logged.push(Logged::changed(pair.line, RowOutcome::Updated, cells.clone(), &changes)?);
-        }
     }
-    insert(tx, integration, new).await?;
-    update(tx, changed, &seen).await?;
-    words::update(tx, Words::CrmUser, Some(integration.id.0), &words).await?;
-    if let Some(import) = import {
-        log(tx, import, &logged).await?;
+    if let Some(import) = options.import {
+        done.stale.join(keep(tx, import, &logged).await?);
     }
-    Ok(())
+    if options.dry {
+        return Ok(());
+    }
+    insert(tx, integration, run, new).await?;
+    update(tx, run, changed, &seen).await?;
+    words::update(tx, Words::CrmUser, Some(integration.id.0), &words).await
 }
 
-async fn insert(tx: &Tx, integration: &integration::Model, rows: Rows) -> Result<()> {
+async fn insert(tx: &Tx, integration: &integration::Model, run: SyncRunId, rows: Rows) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let names = rows.names();
     let mut sql = tx.sql();
-    sql.push("INSERT INTO crm_user (organization_id, integration_id, last_seen_at, ").push(&names).push(") SELECT ");
-    sql.bind(tx.organization_id).push(", ").bind(integration.id).push(", ").bind(tx.now).push(", ").push(&names);
+    sql.push("INSERT INTO crm_user (organization_id, integration_id, last_seen_at, sync_run_id, ").push(&names);
+    sql.push(") SELECT ").bind(tx.organization_id).push(", ").bind(integration.id).push(", ").bind(tx.now);
+    sql.push(", ").bind(run).push(", ").push(&names);
     sql.push(" FROM ").rows(rows).push(" AS r");
     tx.execute(sql).await?;
     Ok(())
 }
 
-async fn update(tx: &Tx, rows: Rows, seen: &[CrmUserId]) -> Result<()> {
+async fn update(tx: &Tx, run: SyncRunId, rows: Rows, seen: &[CrmUserId]) -> Result<()> {
     if !rows.is_empty() {
         let mut sql = tx.sql();
-        sql.push("UPDATE crm_user SET ");
-        for (i, (name, _)) in CRM_USER.iter().skip(2).enumerate() {
-            sql.push(if i == 0 { "" } else { ", " }).push(name).push(" = r.").push(name);
+        sql.push("UPDATE crm_user SET ").equals("sync_run_id", run);
+        for (name, _) in CRM_USER.iter().skip(2) {
+            sql.push(", ").push(name).push(" = r.").push(name);
         }
         sql.push(" FROM ").rows(rows).push(" AS r WHERE ").equals("crm_user.organization_id", tx.organization_id);
         sql.push(" AND crm_user.id = r.id");

@@ -54,6 +54,7 @@ impl World {
             files: Arc::new(LocalFileSystem::new_with_prefix(files.path()).unwrap()),
             links: Links::new(vec![7; 32], Url::parse("https://counterpart.example/").unwrap()),
             work: Notify::new(),
+            imports: Default::default(),
             limits: Limits { upload_bytes: 1024 * 1024 },
         });
         let app = http::router(Arc::clone(&services), CancellationToken::new());

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use entity::{Email, ManageMode, ObjectVisibility, TeamId, UserId, UserRole, UserStatus};
 
 use super::{
-    Applied, Attributes, Change, FieldChange, Operation, Options, Outcome,
+    Applied, Attributes, Change, FieldChange, Operation, Options, Outcome, Undo,
     world::{NewTeam, Person, World},
 };
 use crate::service::{
@@ -28,7 +28,7 @@ pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Opti
             draft.attributes(&mut after, &change.attributes, false);
             draft.keep_an_admin(&person, Some(&after), "role");
             let teams = draft.finish(change.flawed)?;
-            Ok(settle(world, person, Some(after), teams))
+            Ok(settle(tx, world, person, Some(after), teams))
         }
         Operation::Suspend | Operation::Reactivate | Operation::Delete => {
             let person = world.find(&change.user).map_err(|fault| vec![fault])?.clone();
@@ -45,7 +45,7 @@ pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Opti
             let mut draft = Draft::new(tx, world, options);
             draft.keep_an_admin(&person, after.as_ref(), "user");
             let teams = draft.finish(change.flawed)?;
-            Ok(settle(world, person, after, teams))
+            Ok(settle(tx, world, person, after, teams))
         }
     }
 }
@@ -67,33 +67,47 @@ fn add(tx: &Tx, world: &mut World, change: &Change, options: &Options) -> Result
         suspended_at: None,
         managed: BTreeSet::new(),
         licenses: BTreeSet::new(),
+        import_line: change.line,
+        updated_at: Some(tx.now),
     };
+    let nobody = options.tells_new.then(|| person.clone());
     draft.attributes(&mut person, &change.attributes, true);
     let teams = draft.finish(change.flawed)?;
     for team in &teams {
         world.tree.insert(team.id, team.parent, team.name.clone());
     }
     world.new_teams.extend(teams);
+    let changes = nobody.map_or_else(Vec::new, |nobody| {
+        let mut given = differences(world, &nobody, &person);
+        // What it starts with is given to it too.
+        given.iter_mut().for_each(|change| change.before = None);
+        given
+    });
     world.put(id, Some(person));
-    Ok(Applied { user: id, outcome: Outcome::Created, changes: Vec::new() })
+    Ok(Applied { user: id, outcome: Outcome::Created, changes, undo: None })
 }
 
 /// Puts an existing user's change into the world and says what it changed.
-fn settle(world: &mut World, before: Person, after: Option<Person>, teams: Vec<NewTeam>) -> Applied {
+pub(super) fn settle(tx: &Tx, world: &mut World, before: Person, after: Option<Person>, teams: Vec<NewTeam>) -> Applied {
     for team in &teams {
         world.tree.insert(team.id, team.parent, team.name.clone());
     }
     world.new_teams.extend(teams);
     let user = before.id;
-    let (outcome, changes) = match &after {
-        None => (Outcome::Deleted, vec![changed("status", Some(before.status.as_str()), Some("DELETED"))]),
-        Some(after) if *after == before => (Outcome::Unchanged, Vec::new()),
-        Some(after) => (Outcome::Updated, differences(world, &before, after)),
+    let (outcome, changes, undo) = match &after {
+        None => {
+            let changes = vec![changed("status", Some(before.status.as_str()), Some("DELETED"))];
+            (Outcome::Deleted, changes, Some(Undo::of(tx, &before, None)))
+        }
+        Some(after) if *after == before => (Outcome::Unchanged, Vec::new(), None),
+        Some(after) => {
+            (Outcome::Updated, differences(world, &before, after), Some(Undo::of(tx, &before, Some(after))))
+        }
     };
     if outcome != Outcome::Unchanged {
         world.put(user, after);
     }
-    Applied { user, outcome, changes }
+    Applied { user, outcome, changes, undo }
 }
 
 fn changed(field: &str, before: Option<&str>, after: Option<&str>) -> FieldChange {
@@ -139,7 +153,7 @@ fn differences(world: &World, before: &Person, after: &Person) -> Vec<FieldChang
 }
 
 /// A change on its way: its faults, and the teams that it needs made.
-struct Draft<'a> {
+pub(super) struct Draft<'a> {
     tx: &'a Tx,
     world: &'a World,
     create_missing_teams: bool,
@@ -150,7 +164,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(tx: &'a Tx, world: &'a World, options: &Options) -> Self {
+    pub(super) fn new(tx: &'a Tx, world: &'a World, options: &Options) -> Self {
         Self {
             tx,
             world,
@@ -161,11 +175,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(self, flawed: bool) -> Result<Vec<NewTeam>, Faults> {
+    pub(super) fn finish(self, flawed: bool) -> Result<Vec<NewTeam>, Faults> {
         if self.faults.is_empty() && !flawed { Ok(self.teams) } else { Err(self.faults) }
     }
 
-    fn fault(&mut self, code: ErrorCode, field: &'static str, message: impl Into<String>) {
+    pub(super) fn fault(&mut self, code: ErrorCode, field: &'static str, message: impl Into<String>) {
         self.faults.push(Fault::at(code, field, message));
     }
 
@@ -190,7 +204,7 @@ impl<'a> Draft<'a> {
 
     /// # Faults
     /// `LAST_ADMIN` when the organisation would be left without an active administrator.
-    fn keep_an_admin(&mut self, before: &Person, after: Option<&Person>, field: &'static str) {
+    pub(super) fn keep_an_admin(&mut self, before: &Person, after: Option<&Person>, field: &'static str) {
         let goes = before.is_active_admin() && !after.is_some_and(Person::is_active_admin);
         if goes && self.world.active_admins <= 1 {
             self.fault(

@@ -1,6 +1,6 @@
 //! What the changes came to, written: a fixed number of statements, whatever the number of users.
 
-use entity::{CrmUserId, UserId};
+use entity::{CrmUserId, MappingId, UserId};
 use sea_orm::ConnectionTrait;
 
 use super::{
@@ -29,6 +29,7 @@ const PERSON: &[(&str, Kind)] = &[
     ("configuration_profile_id", Kind::Uuid),
     ("status", Kind::Text),
     ("suspended_at", Kind::Time),
+    ("import_line", Kind::Int),
 ];
 
 /// What lists by name are ordered by: the folded name, or the email of a user without one.
@@ -52,6 +53,7 @@ fn add(rows: &mut Rows, person: &Person) {
         &person.profile,
         &person.status,
         &person.suspended_at,
+        &person.import_line,
     ]);
 }
 
@@ -72,7 +74,7 @@ fn concerns_linking(before: Option<&Person>, after: &Person) -> bool {
 }
 
 pub(super) async fn write(tx: &Tx, world: &World, options: &Options) -> Result<()> {
-    write_teams(tx, world).await?;
+    write_teams(tx, world, options).await?;
     let (mut new, mut changed) = (Rows::new(PERSON), Rows::new(PERSON));
     let mut gone: Vec<UserId> = Vec::new();
     let mut words: Vec<Changed> = Vec::new();
@@ -80,6 +82,7 @@ pub(super) async fn write(tx: &Tx, world: &World, options: &Options) -> Result<(
     let courses = || world.order.iter().filter_map(|id| Some((*id, world.users.get(id)?)));
     for (id, course) in courses() {
         match (&course.before, &course.now) {
+            (None, Some(after)) if world.revived.contains(&id) => add(&mut changed, after),
             (None, Some(after)) => add(&mut new, after),
             (Some(before), Some(after)) if before != after => add(&mut changed, after),
             (Some(_), None) => gone.push(id),
@@ -97,18 +100,20 @@ pub(super) async fn write(tx: &Tx, world: &World, options: &Options) -> Result<(
     }
     // Whoever is gone frees an email that somebody new may use in the same step.
     touched.crm_users = delete(tx, &gone, options).await?;
-    insert(tx, new).await?;
+    insert(tx, new, options).await?;
+    revive(tx, world).await?;
     update(tx, changed).await?;
     let managed = |person: &Person| person.managed.iter().map(|team| team.0).collect::<Vec<_>>();
     pairs(tx, world, "team_manager", "team_id", managed).await?;
     let licenses = |person: &Person| person.licenses.iter().map(|license| license.0).collect::<Vec<_>>();
     pairs(tx, world, "user_license", "license_id", licenses).await?;
     words::update(tx, Words::User, None, &words).await?;
+    remap(tx, world, options).await?;
     linking::run(tx, None, &touched, None).await?;
     Ok(())
 }
 
-async fn write_teams(tx: &Tx, world: &World) -> Result<()> {
+async fn write_teams(tx: &Tx, world: &World, options: &Options) -> Result<()> {
     if world.new_teams.is_empty() {
         return Ok(());
     }
@@ -119,21 +124,22 @@ async fn write_teams(tx: &Tx, world: &World) -> Result<()> {
         words.push(Changed::new(team.id, &[], &[Some(&team.name)]));
     }
     let mut sql = tx.sql();
-    sql.push("INSERT INTO team (organization_id, created_at, updated_at, id, parent_id, name) SELECT ");
-    sql.bind(tx.organization_id).push(", ").bind(tx.now).push(", ").bind(tx.now);
+    sql.push("INSERT INTO team (organization_id, created_at, updated_at, import_job_id, id, parent_id, name) SELECT ");
+    sql.bind(tx.organization_id).push(", ").bind(tx.now).push(", ").bind(tx.now).push(", ").bind(options.import);
     sql.push(", id, parent_id, name FROM ").rows(rows).push(" AS r");
     tx.execute(sql).await?;
     words::update(tx, Words::Team, None, &words).await
 }
 
-async fn insert(tx: &Tx, rows: Rows) -> Result<()> {
+async fn insert(tx: &Tx, rows: Rows, options: &Options) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let names = rows.names();
     let mut sql = tx.sql();
-    sql.push("INSERT INTO app_user (organization_id, created_at, updated_at, ").push(&names).push(") SELECT ");
-    sql.bind(tx.organization_id).push(", ").bind(tx.now).push(", ").bind(tx.now).push(", ").push(&names);
+    sql.push("INSERT INTO app_user (organization_id, created_at, updated_at, import_job_id, ").push(&names);
+    sql.push(") SELECT ").bind(tx.organization_id).push(", ").bind(tx.now).push(", ").bind(tx.now).push(", ");
+    sql.bind(options.import).push(", ").push(&names);
     sql.push(" FROM ").rows(rows).push(" AS r");
     tx.execute(sql).await?;
     Ok(())
@@ -150,6 +156,54 @@ async fn update(tx: &Tx, rows: Rows) -> Result<()> {
     }
     sql.push(" FROM ").rows(rows).push(" AS r WHERE ").equals("app_user.organization_id", tx.organization_id);
     sql.push(" AND app_user.id = r.id");
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Users that were deleted are there again.
+async fn revive(tx: &Tx, world: &World) -> Result<()> {
+    if world.revived.is_empty() {
+        return Ok(());
+    }
+    let revived: Vec<UserId> = world.revived.iter().copied().collect();
+    let mut sql = tx.sql();
+    sql.push("UPDATE app_user SET deleted_at = NULL WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").any_id("id", &revived);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Makes again the mappings that had ended with their user, each in the place of the one that ended.
+async fn remap(tx: &Tx, world: &World, options: &Options) -> Result<()> {
+    if world.remapped.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(&[
+        ("id", Kind::Uuid),
+        ("integration_id", Kind::Uuid),
+        ("user_id", Kind::Uuid),
+        ("crm_user_id", Kind::Uuid),
+        ("source", Kind::Text),
+        ("alias_email", Kind::Text),
+        ("replaces_id", Kind::Uuid),
+    ]);
+    for ended in &world.remapped {
+        let id: MappingId = tx.clock.id();
+        rows.add(&[
+            &id,
+            &ended.integration_id,
+            &ended.user_id,
+            &ended.crm_user_id,
+            &ended.source,
+            &ended.alias_email,
+            &ended.id,
+        ]);
+    }
+    let names = rows.names();
+    let mut sql = tx.sql();
+    sql.push("INSERT INTO mapping (organization_id, warnings, created_at, created_by, ").push(&names);
+    sql.push(") SELECT ").bind(tx.organization_id).push(", 0, ").bind(tx.now).push(", ").bind(options.actor);
+    sql.push(", ").push(&names).push(" FROM ").rows(rows).push(" AS r");
     tx.execute(sql).await?;
     Ok(())
 }
