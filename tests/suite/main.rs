@@ -30,6 +30,7 @@ mod files;
 mod health;
 mod http;
 mod imports;
+mod lifecycle;
 mod mutations;
 mod outage;
 mod permissions;

@@ -157,5 +157,6 @@ pub async fn revert(session: &Session, id: ImportJobId) -> Result<ImportJobId> {
 
 /// Whether the counts are those of a plan that was never carried out.
 fn is_only_planned(job: &import_job::Model) -> bool {
-    job.mode == ImportMode::Plan && matches!(job.status, ImportStatus::Planned | ImportStatus::Canceled | ImportStatus::Failed)
+    job.mode == ImportMode::Plan
+        && matches!(job.status, ImportStatus::Planned | ImportStatus::Canceled | ImportStatus::Failed)
 }

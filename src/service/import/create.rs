@@ -5,9 +5,7 @@ use std::{
     io::{Read, Seek, SeekFrom, Write},
 };
 
-use entity::{
-    HeaderMode, ImportJobId, ImportKind, ImportPhase, ImportStatus, ManageMode, import_job,
-};
+use entity::{HeaderMode, ImportJobId, ImportKind, ImportPhase, ImportStatus, ManageMode, import_job};
 use object_store::{ObjectStoreExt, WriteMultipart, path::Path};
 use sea_orm::{ActiveModelTrait, Set};
 

@@ -209,8 +209,6 @@ pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
         counts.add(RowOutcome::Created, published.created);
         counts.add(RowOutcome::Updated, published.updated);
         counts.add(RowOutcome::Unchanged, published.unchanged);
-    } else {
-        counts.processed = published.received;
     }
     job::advance(&tx, work.job, counts, None).await?;
     job::finish(&tx, work.job, halted.as_ref()).await?;

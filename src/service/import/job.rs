@@ -163,7 +163,8 @@ pub async fn claim(services: &Services, owner: Uuid) -> Result<Option<import_job
     };
     let mut sql = Sql::new(services.db.backend());
     // Two parts, each with an index of its own.
-    for (i, waits) in ["j.status IN ('QUEUED', 'RUNNING')", "j.revert_status IN ('QUEUED', 'RUNNING')"].iter().enumerate()
+    for (i, waits) in
+        ["j.status IN ('QUEUED', 'RUNNING')", "j.revert_status IN ('QUEUED', 'RUNNING')"].iter().enumerate()
     {
         sql.push(if i == 0 { "" } else { " UNION " });
         sql.push("SELECT j.organization_id, j.id, j.created_at FROM import_job j WHERE ").push(waits).push(" AND");

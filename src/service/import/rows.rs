@@ -96,8 +96,7 @@ struct Planned {
 /// Compares rows with those of the plan, and gives these what it takes to undo them.
 async fn compare(tx: &Tx, job: ImportJobId, logged: &[Logged]) -> Result<Stale> {
     let mut stale = Stale::default();
-    let (Some(first), Some(last)) =
-        (logged.iter().map(|row| row.line).min(), logged.iter().map(|row| row.line).max())
+    let (Some(first), Some(last)) = (logged.iter().map(|row| row.line).min(), logged.iter().map(|row| row.line).max())
     else {
         return Ok(stale);
     };

@@ -185,7 +185,8 @@ pub(super) async fn replay(work: &mut Work<'_>, until: Position) -> Result<()> {
         let rows = work.read(at).await?;
         let Some(last) = rows.last() else { break };
         at = last.next;
-        let changes: Vec<Change> = rows.iter().filter(|row| row.offset < until.offset).filter_map(|row| parse(row).0).collect();
+        let changes: Vec<Change> =
+            rows.iter().filter(|row| row.offset < until.offset).filter_map(|row| parse(row).0).collect();
         let tx = work.services.db.write(work.job.organization_id).await?;
         plan(&tx, &changes, &options(work), &mut work.overlay).await?;
     }

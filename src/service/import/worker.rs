@@ -126,8 +126,7 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
         None => None,
     };
     let ids = integration.map_or(IdKind::Other, |integration| id_kind(integration.kind));
-    let mut work =
-        Work { services, job: &job, layout, file, seen: Seen::default(), ids, overlay: Overlay::default() };
+    let mut work = Work { services, job: &job, layout, file, seen: Seen::default(), ids, overlay: Overlay::default() };
     work.remember(cursor).await?;
     while job.phase == ImportPhase::Rows {
         if stop.is_cancelled() {

@@ -241,5 +241,7 @@ async fn update(tx: &Tx, changed: &[crm_user::Model]) -> Result<()> {
 fn texts(row: &crm_user::Model) -> Vec<String> {
     let ExternalId(external_id) = &row.external_id;
     let email = row.email.as_ref().map(|email| email.0.clone());
-    std::iter::once(external_id.clone()).chain([email, row.name.clone(), row.username.clone()].into_iter().flatten()).collect()
+    std::iter::once(external_id.clone())
+        .chain([email, row.name.clone(), row.username.clone()].into_iter().flatten())
+        .collect()
 }

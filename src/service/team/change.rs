@@ -197,7 +197,9 @@ pub(crate) async fn remove_empty(tx: &Tx, import: ImportJobId) -> Result<()> {
         let mut sql = tx.sql();
         sql.push("SELECT t.id FROM team t WHERE ").equals("t.organization_id", tx.organization_id);
         sql.push(" AND ").equals("t.import_job_id", import);
-        sql.push(" AND NOT EXISTS (SELECT 1 FROM team b WHERE b.organization_id = t.organization_id AND b.parent_id = t.id)");
+        sql.push(
+            " AND NOT EXISTS (SELECT 1 FROM team b WHERE b.organization_id = t.organization_id AND b.parent_id = t.id)",
+        );
         sql.push(" AND NOT EXISTS (SELECT 1 FROM app_user u WHERE u.organization_id = t.organization_id ");
         sql.push("AND u.team_id = t.id AND u.deleted_at IS NULL) AND NOT EXISTS (SELECT 1 FROM team_manager m ");
         sql.push("WHERE m.organization_id = t.organization_id AND m.team_id = t.id)");

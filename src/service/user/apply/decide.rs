@@ -70,25 +70,25 @@ fn add(tx: &Tx, world: &mut World, change: &Change, options: &Options) -> Result
         import_line: change.line,
         updated_at: Some(tx.now),
     };
-    let nobody = options.tells_new.then(|| person.clone());
     draft.attributes(&mut person, &change.attributes, true);
     let teams = draft.finish(change.flawed)?;
     for team in &teams {
         world.tree.insert(team.id, team.parent, team.name.clone());
     }
     world.new_teams.extend(teams);
-    let changes = nobody.map_or_else(Vec::new, |nobody| {
-        let mut given = differences(world, &nobody, &person);
-        // What it starts with is given to it too.
-        given.iter_mut().for_each(|change| change.before = None);
-        given
-    });
+    let changes = if options.tells_new { differences(world, None, &person) } else { Vec::new() };
     world.put(id, Some(person));
     Ok(Applied { user: id, outcome: Outcome::Created, changes, undo: None })
 }
 
 /// Puts an existing user's change into the world and says what it changed.
-pub(super) fn settle(tx: &Tx, world: &mut World, before: Person, after: Option<Person>, teams: Vec<NewTeam>) -> Applied {
+pub(super) fn settle(
+    tx: &Tx,
+    world: &mut World,
+    before: Person,
+    after: Option<Person>,
+    teams: Vec<NewTeam>,
+) -> Applied {
     for team in &teams {
         world.tree.insert(team.id, team.parent, team.name.clone());
     }
@@ -101,7 +101,7 @@ pub(super) fn settle(tx: &Tx, world: &mut World, before: Person, after: Option<P
         }
         Some(after) if *after == before => (Outcome::Unchanged, Vec::new(), None),
         Some(after) => {
-            (Outcome::Updated, differences(world, &before, after), Some(Undo::of(tx, &before, Some(after))))
+            (Outcome::Updated, differences(world, Some(&before), after), Some(Undo::of(tx, &before, Some(after))))
         }
     };
     if outcome != Outcome::Unchanged {
@@ -114,42 +114,36 @@ fn changed(field: &str, before: Option<&str>, after: Option<&str>) -> FieldChang
     FieldChange { field: field.to_owned(), before: before.map(str::to_owned), after: after.map(str::to_owned) }
 }
 
-fn differences(world: &World, before: &Person, after: &Person) -> Vec<FieldChange> {
-    let team = |person: &Person| person.team.map(|team| world.tree.path(team));
-    let managed = |person: &Person| {
-        let mut paths: Vec<String> = person.managed.iter().map(|team| world.tree.path(*team)).collect();
-        paths.sort_unstable();
-        (!paths.is_empty()).then(|| list::join(&paths))
-    };
-    let licenses = |person: &Person| {
-        let mut names: Vec<&str> =
-            person.licenses.iter().filter_map(|id| world.licenses.get(id)).map(String::as_str).collect();
-        names.sort_unstable();
-        (!names.is_empty()).then(|| list::join_names(&names))
-    };
-    let profile = |person: &Person| world.profiles.get(&person.profile).cloned();
-    let mut changes = Vec::new();
-    let mut compare = |field: &str, before: Option<String>, after: Option<String>| {
-        if before != after {
-            changes.push(FieldChange { field: field.to_owned(), before, after });
-        }
-    };
-    compare("email", Some(before.email.0.clone()), Some(after.email.0.clone()));
-    compare("firstName", before.first_name.clone(), after.first_name.clone());
-    compare("lastName", before.last_name.clone(), after.last_name.clone());
-    compare("title", before.title.clone(), after.title.clone());
-    compare("team", team(before), team(after));
-    compare("role", Some(before.role.as_str().into()), Some(after.role.as_str().into()));
-    compare(
-        "objectVisibility",
-        Some(before.object_visibility.as_str().into()),
-        Some(after.object_visibility.as_str().into()),
-    );
-    compare("configurationProfile", profile(before), profile(after));
-    compare("managerOf", managed(before), managed(after));
-    compare("licenses", licenses(before), licenses(after));
-    compare("status", Some(before.status.as_str().into()), Some(after.status.as_str().into()));
-    changes
+/// What differs between a user before and after; all of it where there was none before.
+fn differences(world: &World, before: Option<&Person>, after: &Person) -> Vec<FieldChange> {
+    let before = before.map(|before| values(world, before));
+    let changes = values(world, after).into_iter().enumerate().map(|(i, (field, after))| {
+        let before = before.as_ref().and_then(|before| before.get(i)).and_then(|(_, before)| before.clone());
+        FieldChange { field: field.to_owned(), before, after }
+    });
+    changes.filter(|change| change.before != change.after).collect()
+}
+
+/// A user's attributes as a person reads them.
+fn values(world: &World, person: &Person) -> [(&'static str, Option<String>); 11] {
+    let mut managed: Vec<String> = person.managed.iter().map(|team| world.tree.path(*team)).collect();
+    managed.sort_unstable();
+    let mut licenses: Vec<&str> =
+        person.licenses.iter().filter_map(|id| world.licenses.get(id)).map(String::as_str).collect();
+    licenses.sort_unstable();
+    [
+        ("email", Some(person.email.0.clone())),
+        ("firstName", person.first_name.clone()),
+        ("lastName", person.last_name.clone()),
+        ("title", person.title.clone()),
+        ("team", person.team.map(|team| world.tree.path(team))),
+        ("role", Some(person.role.as_str().to_owned())),
+        ("objectVisibility", Some(person.object_visibility.as_str().to_owned())),
+        ("configurationProfile", world.profiles.get(&person.profile).cloned()),
+        ("managerOf", (!managed.is_empty()).then(|| list::join(&managed))),
+        ("licenses", (!licenses.is_empty()).then(|| list::join_names(&licenses))),
+        ("status", Some(person.status.as_str().to_owned())),
+    ]
 }
 
 /// A change on its way: its faults, and the teams that it needs made.

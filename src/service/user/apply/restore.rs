@@ -81,7 +81,11 @@ pub async fn restore(tx: &Tx, rows: &[Restore], options: &Options) -> Result<Vec
         match row {
             Restore::Made(user) => ids.push(*user),
             Restore::Changed(undo) => {
-                if undo.deleted { deleted.push(undo.user) } else { ids.push(undo.user) }
+                if undo.deleted {
+                    deleted.push(undo.user)
+                } else {
+                    ids.push(undo.user)
+                }
                 emails.extend(undo.before.get("email").and_then(Value::as_str).map(str::to_owned));
             }
         }
@@ -185,11 +189,8 @@ fn revive(tx: &Tx, world: &mut World, past: &Past, undo: &Undo, options: &Option
     let person = serde_json::from_value::<Person>(Value::Object(undo.before.clone())).map_err(|error| {
         vec![Fault::new(ErrorCode::Internal, format!("What the user was before can't be read: {error}."))]
     })?;
-    let mappings: Vec<&mapping::Model> = past
-        .ended
-        .iter()
-        .filter(|mapping| mapping.user_id == undo.user && mapping.ended_at == Some(undo.at))
-        .collect();
+    let mappings: Vec<&mapping::Model> =
+        past.ended.iter().filter(|mapping| mapping.user_id == undo.user && mapping.ended_at == Some(undo.at)).collect();
     let mut draft = Draft::new(tx, world, options);
     if world.by_email.contains_key(person.email.as_str()) {
         let message = format!("There is another user with the email {} by now.", person.email);
