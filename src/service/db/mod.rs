@@ -83,7 +83,11 @@ impl Db {
             }
             let mut reader = writer.clone();
             // A write waits for the one connection rather than for SQLite's lock.
-            writer.acquire_timeout(Duration::from_secs(120)).max_connections(1).map_sqlx_sqlite_opts(sqlite_options);
+            // It keeps more pages, and brings them back to the file more rarely: an import touches the same ones again
+            // and again.
+            writer.acquire_timeout(Duration::from_secs(120)).max_connections(1).map_sqlx_sqlite_opts(|options| {
+                sqlite_options(options).pragma("cache_size", "-24000").pragma("wal_autocheckpoint", "8000")
+            });
             let writer = Database::connect(writer).await?;
             reader
                 .max_connections(options.max_connections)

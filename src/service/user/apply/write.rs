@@ -1,5 +1,7 @@
 //! What the changes came to, written: a fixed number of statements, whatever the number of users.
 
+use std::collections::BTreeSet;
+
 use entity::{CrmUserId, MappingId, UserId};
 use sea_orm::ConnectionTrait;
 
@@ -57,6 +59,27 @@ fn add(rows: &mut Rows, person: &Person) {
     ]);
 }
 
+/// The columns of [`PERSON`] that differ. Only these are set: an index whose columns an update names is written anew, were
+/// they what they are to be.
+fn differing(before: &Person, after: &Person) -> impl Iterator<Item = &'static str> {
+    let named = (&before.first_name, &before.last_name) != (&after.first_name, &after.last_name);
+    [
+        ("email", before.email != after.email),
+        ("first_name", before.first_name != after.first_name),
+        ("last_name", before.last_name != after.last_name),
+        ("title", before.title != after.title),
+        ("sort_name", named || before.email != after.email),
+        ("team_id", before.team != after.team),
+        ("role", before.role != after.role),
+        ("object_visibility", before.object_visibility != after.object_visibility),
+        ("configuration_profile_id", before.profile != after.profile),
+        ("status", before.status != after.status),
+        ("suspended_at", before.suspended_at != after.suspended_at),
+    ]
+    .into_iter()
+    .filter_map(|(column, differs)| differs.then_some(column))
+}
+
 /// The texts that a search finds a user by.
 fn texts(person: Option<&Person>) -> Vec<String> {
     person.map_or_else(Vec::new, |person| {
@@ -76,15 +99,20 @@ fn concerns_linking(before: Option<&Person>, after: &Person) -> bool {
 pub(super) async fn write(tx: &Tx, world: &World, options: &Options) -> Result<()> {
     write_teams(tx, world, options).await?;
     let (mut new, mut changed) = (Rows::new(PERSON), Rows::new(PERSON));
+    let mut columns: BTreeSet<&str> = BTreeSet::new();
     let mut gone: Vec<UserId> = Vec::new();
     let mut words: Vec<Changed> = Vec::new();
     let mut touched = Touched::default();
     let courses = || world.order.iter().filter_map(|id| Some((*id, world.users.get(id)?)));
     for (id, course) in courses() {
         match (&course.before, &course.now) {
+            // As it was when it went.
             (None, Some(after)) if world.revived.contains(&id) => add(&mut changed, after),
             (None, Some(after)) => add(&mut new, after),
-            (Some(before), Some(after)) if before != after => add(&mut changed, after),
+            (Some(before), Some(after)) if before != after => {
+                columns.extend(differing(before, after));
+                add(&mut changed, after);
+            }
             (Some(_), None) => gone.push(id),
             _ => continue,
         }
@@ -102,7 +130,7 @@ pub(super) async fn write(tx: &Tx, world: &World, options: &Options) -> Result<(
     touched.crm_users = delete(tx, &gone, options).await?;
     insert(tx, new, options).await?;
     revive(tx, world).await?;
-    update(tx, changed).await?;
+    update(tx, changed, &columns).await?;
     let managed = |person: &Person| person.managed.iter().map(|team| team.0).collect::<Vec<_>>();
     pairs(tx, world, "team_manager", "team_id", managed).await?;
     let licenses = |person: &Person| person.licenses.iter().map(|license| license.0).collect::<Vec<_>>();
@@ -145,13 +173,13 @@ async fn insert(tx: &Tx, rows: Rows, options: &Options) -> Result<()> {
     Ok(())
 }
 
-async fn update(tx: &Tx, rows: Rows) -> Result<()> {
+async fn update(tx: &Tx, rows: Rows, columns: &BTreeSet<&str>) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let mut sql = tx.sql();
     sql.push("UPDATE app_user SET ").equals("updated_at", tx.now);
-    for (name, _) in PERSON.iter().skip(1) {
+    for name in columns {
         sql.push(", ").push(name).push(" = r.").push(name);
     }
     sql.push(" FROM ").rows(rows).push(" AS r WHERE ").equals("app_user.organization_id", tx.organization_id);
