@@ -1,12 +1,7 @@
 //! Rows of a mappings file (`contract/csv.md`, "Mappings"): resolved chunk by chunk, then carried out in one step, since
 //! what one row frees another may use, wherever in the file it stands.
 
-use std::collections::HashMap;
-
-use entity::{
-    CrmUserId, Email, MappingOperation, MappingSource, OnExistingMapping, RowOutcome, UserId, integration as entities,
-};
-use sea_orm::FromQueryResult;
+use entity::{MappingId, MappingOperation, RowOutcome, integration as entities};
 
 use super::{
     job::{self, Counts},
@@ -21,10 +16,11 @@ use crate::service::{
     error::{Error, ErrorCode, Fault, Result, Step},
     integration::{self, IntegrationRef},
     mapping::{
-        carry_out::{Author, Change, Done, Wanted, carry_out},
+        carry_out::Author,
         change,
+        publish::{self, Stage},
     },
-    user::{UserRef, apply::FieldChange, locate as users},
+    user::{UserRef, locate as users},
     value::email,
 };
 
@@ -140,183 +136,72 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
 
 /// The integration went while its import waited.
 async fn fail(work: &Work<'_>, tx: Tx, faults: Vec<Fault>) -> Result<()> {
-    clear(work, &tx).await?;
+    publish::clear(&tx, work.job.id).await?;
     job::finish(&tx, work.job, faults.first()).await?;
     tx.commit().await
 }
 
-#[derive(FromQueryResult)]
-struct Staged {
-    line: i64,
-    operation: MappingOperation,
-    user_id: UserId,
-    crm_user_id: Option<CrmUserId>,
-    alias_email: Option<Email>,
-    is_gone: bool,
-}
-
 /// Carries out all that was resolved, in one transaction.
 pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
+    publish::prepare(&work.services.db, work.job.total_rows).await?;
     let tx = work.services.db.write(work.job.organization_id).await?;
     let integration = match integration(work, &tx).await {
         Err(Error::Faults(faults)) => return fail(work, tx, faults).await,
         found => found?,
     };
-    let mut sql = tx.sql();
-    sql.push("SELECT s.line, s.operation, s.user_id, s.crm_user_id, s.alias_email, ");
-    sql.push("u.deleted_at IS NOT NULL AS is_gone FROM mapping_stage s JOIN app_user u ");
-    sql.push("ON u.organization_id = s.organization_id AND u.id = s.user_id WHERE ");
-    sql.equals("s.organization_id", tx.organization_id).push(" AND ").equals("s.import_job_id", work.job.id);
-    sql.push(" ORDER BY s.line");
-    let staged: Vec<Staged> = sql.all(tx.connection()).await?;
-    let (gone, staged): (Vec<Staged>, Vec<Staged>) = staged.into_iter().partition(|row| row.is_gone);
-    let wanted: Vec<Wanted> = staged
-        .iter()
-        .map(|row| Wanted {
-            user: row.user_id,
-            target: row.crm_user_id,
-            alias_email: row.alias_email.clone(),
-            on_existing: match row.operation {
-                MappingOperation::Add => Some(work.job.on_existing),
-                MappingOperation::Replace => Some(OnExistingMapping::Replace),
-                MappingOperation::Remove => None,
-            },
-        })
-        .collect();
-    let author = Author { user: work.job.created_by, import_job: Some(work.job.id) };
-    let done = carry_out(&tx, &integration, &wanted, author).await?;
-
-    let processed = i64::try_from(gone.len() + staged.len()).unwrap_or(i64::MAX);
-    let mut counts = Counts { processed, ..Counts::default() };
-    let mut kept: Vec<Kept> = Vec::new();
-    for row in gone {
-        let message = "The user was deleted while the import ran.";
-        kept.push(Kept::Failed(row.line, RowFault::at(ErrorCode::UserNotFound, "email", message)));
-        counts.failed += 1;
-    }
-    for ((row, wanted), done) in staged.iter().zip(&wanted).zip(done) {
-        match done {
-            Err(fault) => {
-                counts.failed += 1;
-                kept.push(Kept::Failed(row.line, row_fault(fault)));
-            }
-            Ok(done) => match done.change {
-                Change::Created => counts.created += 1,
-                Change::Unchanged => counts.unchanged += 1,
-                Change::Replaced => {
-                    counts.updated += 1;
-                    kept.push(Kept::Changed(row.line, RowOutcome::Updated, done, wanted.clone()));
-                }
-                Change::Removed => {
-                    counts.deleted += 1;
-                    let nothing = Wanted { target: None, alias_email: None, ..wanted.clone() };
-                    kept.push(Kept::Changed(row.line, RowOutcome::Deleted, done, nothing));
-                }
-            },
-        }
-    }
-    keep(work, &tx, &kept).await?;
-    clear(work, &tx).await?;
+    let stage = Stage::new(&tx, &integration, work.job.id);
+    stage.settle(work.job.on_existing).await?;
+    stage.carry_out(Author { user: work.job.created_by, import_job: Some(work.job.id) }).await?;
+    keep(&stage).await?;
+    let counts = counts(&stage).await?;
+    stage.clear().await?;
     job::advance(&tx, work.job, counts, None).await?;
     job::finish(&tx, work.job, None).await?;
     tx.commit().await
 }
 
-/// What is to be kept of a staged row; a changed one with what it is to be.
-enum Kept {
-    Failed(i64, RowFault),
-    Changed(i64, RowOutcome, Done, Wanted),
-}
-
-impl Kept {
-    fn line(&self) -> i64 {
-        match self {
-            Self::Failed(line, _) | Self::Changed(line, ..) => *line,
+async fn counts(stage: &Stage<'_>) -> Result<Counts> {
+    let mut counts = Counts::default();
+    for (outcome, rows) in stage.counts().await? {
+        counts.processed += rows;
+        match outcome {
+            RowOutcome::Created => counts.created += rows,
+            RowOutcome::Updated => counts.updated += rows,
+            RowOutcome::Unchanged => counts.unchanged += rows,
+            RowOutcome::Deleted => counts.deleted += rows,
+            RowOutcome::Skipped => counts.skipped += rows,
+            RowOutcome::Failed => counts.failed += rows,
         }
     }
+    Ok(counts)
+}
 
-    /// The CRM users before and after.
-    fn crm_users(&self) -> impl Iterator<Item = CrmUserId> {
-        let (before, after) = match self {
-            Self::Failed(..) => (None, None),
-            Self::Changed(_, _, done, wanted) => (done.before.as_ref().map(|before| before.crm_user), wanted.target),
-        };
-        before.into_iter().chain(after)
+/// Keeps the rows that failed, and those that changed or deleted something.
+async fn keep(stage: &Stage<'_>) -> Result<()> {
+    let mut pages = stage.changed_rows();
+    loop {
+        let page = pages.next().await?;
+        if page.is_empty() {
+            return Ok(());
+        }
+        let kept = page.into_iter().map(|row| logged(row.into())).collect::<Result<Vec<_>>>()?;
+        log(stage.tx, stage.job, &kept).await?;
     }
 }
 
-/// Keeps rows with their cells, which the stage has: three statements for a chunk.
-async fn keep(work: &Work<'_>, tx: &Tx, kept: &[Kept]) -> Result<()> {
-    for kept in kept.chunks(2_000) {
-        let mut lines = Rows::new(&[("line", Kind::Int)]);
-        kept.iter().for_each(|kept| lines.add(&[&kept.line()]));
-        let mut sql = tx.sql();
-        sql.push("SELECT line, cells FROM mapping_stage WHERE ").equals("organization_id", tx.organization_id);
-        sql.push(" AND ").equals("import_job_id", work.job.id).push(" AND line IN (SELECT line FROM ");
-        sql.rows(lines).push(" AS r)");
-        let cells: HashMap<i64, String> = sql
-            .map(tx.connection(), |row| Ok((row.try_get("", "line")?, row.try_get("", "cells")?)))
-            .await?
-            .into_iter()
-            .collect();
-        let ids: Vec<CrmUserId> = kept.iter().flat_map(Kept::crm_users).collect();
-        let mut sql = tx.sql();
-        sql.push("SELECT id, external_id FROM crm_user WHERE ").equals("organization_id", tx.organization_id);
-        sql.push(" AND ").any_id("id", &ids);
-        let names: HashMap<CrmUserId, String> = sql
-            .map(tx.connection(), |row| Ok((row.try_get("", "id")?, row.try_get("", "external_id")?)))
-            .await?
-            .into_iter()
-            .collect();
-        let logged = kept
-            .iter()
-            .map(|kept| {
-                let cells = cells.get(&kept.line()).cloned().unwrap_or_else(|| "[]".into());
-                match kept {
-                    Kept::Failed(line, fault) => Logged::failed(*line, cells, std::slice::from_ref(fault)),
-                    Kept::Changed(line, outcome, done, wanted) => {
-                        Logged::changed(*line, *outcome, cells, &differences(done, wanted, &names))
-                    }
-                }
-            })
-            .collect::<Result<Vec<_>>>()?;
-        log(tx, work.job.id, &logged).await?;
+/// What takes a row back: the mapping that holds again. What a row made is known by its import and line.
+#[derive(serde::Serialize)]
+struct Undo {
+    mapping: MappingId,
+}
+
+fn logged(row: publish::Row) -> Result<Logged> {
+    if let Some(fault) = row.fault {
+        return Logged::failed(row.line, row.cells, &[row_fault(fault)]);
     }
-    Ok(())
-}
-
-fn differences(done: &Done, wanted: &Wanted, names: &HashMap<CrmUserId, String>) -> Vec<FieldChange> {
-    let before = done.before.as_ref();
-    let source = |source: MappingSource| Some(source.as_str().to_owned());
-    let fields = [
-        (
-            "externalId",
-            before.and_then(|before| names.get(&before.crm_user).cloned()),
-            wanted.target.and_then(|target| names.get(&target).cloned()),
-        ),
-        (
-            "aliasEmail",
-            before.and_then(|before| before.alias_email.clone()),
-            wanted.alias_email.as_ref().map(|alias| alias.0.clone()),
-        ),
-        (
-            "source",
-            before.and_then(|before| source(before.source)),
-            wanted.target.and_then(|_| source(MappingSource::Manual)),
-        ),
-    ];
-    fields
-        .into_iter()
-        .filter(|(_, before, after)| before != after)
-        .map(|(field, before, after)| FieldChange { field: field.to_owned(), before, after })
-        .collect()
-}
-
-/// What was staged has been carried out, or will not be.
-async fn clear(work: &Work<'_>, tx: &Tx) -> Result<()> {
-    let mut sql = tx.sql();
-    sql.push("DELETE FROM mapping_stage WHERE ").equals("organization_id", tx.organization_id);
-    sql.push(" AND ").equals("import_job_id", work.job.id);
-    tx.execute(sql).await?;
-    Ok(())
+    let logged = Logged::changed(row.line, row.outcome, row.cells, &row.changes)?;
+    Ok(match row.ends {
+        Some(mapping) => logged.with_undo(serde_json::to_string(&Undo { mapping })?),
+        None => logged,
+    })
 }

@@ -19,19 +19,26 @@ pub struct Logged {
     pub cells: String,
     errors: String,
     changes: String,
+    undo: Option<String>,
 }
 
 impl Logged {
     /// A row that failed.
     pub fn failed(line: i64, cells: String, faults: &[RowFault]) -> Result<Self> {
         let errors = serde_json::to_string(faults)?;
-        Ok(Self { line, outcome: RowOutcome::Failed, cells, errors, changes: "[]".into() })
+        Ok(Self { line, outcome: RowOutcome::Failed, cells, errors, changes: "[]".into(), undo: None })
     }
 
     /// A row that changed or deleted something.
     pub fn changed(line: i64, outcome: RowOutcome, cells: String, changes: &[FieldChange]) -> Result<Self> {
         let changes = serde_json::to_string(changes)?;
-        Ok(Self { line, outcome, cells, errors: "[]".into(), changes })
+        Ok(Self { line, outcome, cells, errors: "[]".into(), changes, undo: None })
+    }
+
+    /// The row with what it takes to undo it, as JSON.
+    #[must_use]
+    pub fn with_undo(self, undo: String) -> Self {
+        Self { undo: Some(undo), ..self }
     }
 }
 
@@ -46,9 +53,10 @@ pub async fn log(tx: &Tx, job: ImportJobId, logged: &[Logged]) -> Result<()> {
         ("cells", Kind::Text),
         ("errors", Kind::Text),
         ("changes", Kind::Text),
+        ("undo", Kind::Text),
     ]);
     for row in logged {
-        rows.add(&[&row.line, &row.outcome, &row.cells, &row.errors, &row.changes]);
+        rows.add(&[&row.line, &row.outcome, &row.cells, &row.errors, &row.changes, &row.undo]);
     }
     let names = rows.names();
     let mut sql = tx.sql();
