@@ -131,14 +131,7 @@ struct Bench<'a> {
     rows: usize,
 }
 
-pub async fn measure(
-    backend: Backend,
-    url: &str,
-    folder: &Path,
-    world: &World,
-    rows: usize,
-    report: &mut Report,
-) {
+pub async fn measure(backend: Backend, url: &str, folder: &Path, world: &World, rows: usize, report: &mut Report) {
     let bench = Bench { backend, url, folder, world, rows };
     let add = bench.file("add.csv", "Add", |_| "Analyst");
     let plan = bench.step(Task::Plan, Some(&add), None, "plan of users, all new", report);
@@ -291,11 +284,9 @@ impl Bench<'_> {
              INSERT INTO user_word (organization_id, word, user_id) SELECT u.organization_id, 'director', u.id \
              FROM app_user u JOIN edit_floor e ON e.email = u.email WHERE u.title = 'Director'"
         );
-        let update = sql(
-            "UPDATE app_user SET title = e.title, updated_at = created_at FROM edit_floor e \
+        let update = sql("UPDATE app_user SET title = e.title, updated_at = created_at FROM edit_floor e \
              WHERE app_user.organization_id = (SELECT id FROM organization) AND app_user.email = e.email \
-             AND app_user.deleted_at IS NULL AND app_user.title <> e.title",
-        );
+             AND app_user.deleted_at IS NULL AND app_user.title <> e.title");
         let started = Instant::now();
         run(format!("BEGIN; {update}; {words}; COMMIT")).await;
         let seconds = started.elapsed().as_secs_f64();

@@ -108,10 +108,7 @@ async fn take_back(tx: &Tx, job: &import_job::Model) -> Result<()> {
 
 /// What was staged will not be carried out.
 async fn clear(tx: &Tx, job: &import_job::Model) -> Result<()> {
-    let mut sql = tx.sql();
-    sql.push("DELETE FROM mapping_stage WHERE ").equals("organization_id", tx.organization_id);
-    sql.push(" AND ").equals("import_job_id", job.id);
-    tx.execute(sql).await?;
+    crate::service::mapping::publish::clear(tx, job.id).await?;
     if let Some(run) = job.sync_run_id {
         crate::service::sync_run::publish::clear(tx, run).await?;
         let mut sql = tx.sql();

@@ -58,7 +58,7 @@ pub(super) struct LeftAlone {
 pub(super) async fn run(services: &Services, job: &import_job::Model, stop: &CancellationToken) -> Result<()> {
     match job.kind {
         ImportKind::Users => users(services, job, stop).await,
-        ImportKind::Mappings => Err(crate::service::Error::internal("not yet")),
+        ImportKind::Mappings => super::mappings::revert(services, job).await,
         ImportKind::CrmUsers => super::crm_users::revert(services, job).await,
     }
 }
