@@ -1,7 +1,8 @@
 //! Imports: a file becomes a job, the worker carries it out in chunks, the log says what failed.
 //!
 //! [`create`](create::create) refuses what no row can mend and stores the file; [`worker`] claims the job and hands its
-//! rows to [`users`], [`mappings`] or [`crm_users`]; [`log`] gives the failed rows back as CSV.
+//! rows to [`users`], [`mappings`] or [`crm_users`]; [`log`] gives the failed rows back as CSV; [`retention`] deletes what
+//! has been kept for long enough.
 
 pub mod create;
 mod crm_users;
@@ -9,8 +10,11 @@ mod job;
 pub mod log;
 mod mappings;
 pub mod query;
+mod repeat;
+pub mod retention;
 pub mod rows;
 mod seen;
+mod upload;
 mod users;
 pub mod worker;
 
