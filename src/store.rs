@@ -111,17 +111,15 @@ async fn check(store: &impl ObjectStore) -> object_store::Result<()> {
     read.map(drop)
 }
 
-/// The innermost cause, without the page that a server may have sent along.
+/// The innermost cause; of the page that a server may have sent along, only its code.
 fn short(error: &dyn Error) -> String {
     let mut cause = error;
     while let Some(source) = cause.source() {
         cause = source;
     }
     let text = cause.to_string();
-    let mut words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    if let Some(end) = words.char_indices().nth(300).map(|(at, _)| at) {
-        words.truncate(end);
-        words.push('…');
-    }
-    words
+    let (said, page) = text.split_once('<').unwrap_or((&text, ""));
+    let code = page.split_once("<Code>").and_then(|(_, code)| code.split_once("</Code>")).map(|(code, _)| code);
+    let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{said} {}", code.unwrap_or_default()).trim_end_matches([' ', ':']).to_owned()
 }

@@ -88,7 +88,7 @@ async fn files_and_rows_have_their_life_and_imports_stay(world: World) {
         job,
         json!({
             "status": "COMPLETED", "totalRows": 3, "processedRows": 3, "created": 0, "updated": 0, "unchanged": 0,
-            "deleted": 0, "skipped": 0, "failed": 3, "logUrl": null, "rowsDeletedAt": "2026-06-01T09:00:00Z",
+            "deleted": 0, "skipped": 0, "failed": 3, "logUrl": null, "rowsDeletedAt": "2026-06-01T09:00:00+00:00",
             "error": null, "rows": { "totalCount": 0 },
         })
     );

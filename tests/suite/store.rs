@@ -5,7 +5,7 @@ use std::{
     io::{Read, Write},
     net::{Shutdown, TcpListener},
     path::Path,
-    process::Command,
+    process::{Command, Stdio},
     sync::Arc,
     thread,
     time::{Duration, Instant},
@@ -242,7 +242,6 @@ fn an_s3_store_is_a_setting() {
     fs::write(folder.path().join("file"), "").unwrap();
     let mut lines = Vec::new();
     for (store, variable, value) in [
-        ("s3://nowhere", "", ""),
         ("s3://uploads", "AWS_SECRET_ACCESS_KEY", "a-wrong-key"),
         ("s3://uploads", "AWS_ENDPOINT", &*format!("http://{closed}")),
         ("s3://uploads", "AWS_ALLOW_HTTP", "false"),
@@ -256,15 +255,32 @@ fn an_s3_store_is_a_setting() {
         if !variable.is_empty() {
             command.env(variable, value);
         }
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("COUNTERPART_LOG", "error");
         let started = Instant::now();
-        let output =
-            command.args(["serve", "--listen", "127.0.0.1:0"]).env("COUNTERPART_LOG", "error").output().unwrap();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        while child.try_wait().unwrap().is_none() {
+            if started.elapsed() > Duration::from_secs(30) {
+                child.kill().unwrap();
+                panic!("the server starts with {store} {variable}={value}");
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        let output = child.wait_with_output().unwrap();
         let line = String::from_utf8(output.stderr).unwrap();
         assert_eq!((output.status.code(), line.lines().count()), (Some(1), 1), "{store}: {line}");
         assert!(started.elapsed() < Duration::from_secs(15) && !line.contains("a-wrong-key"), "{line}");
         lines.push(line.trim_end().replace(&closed, "CLOSED").replace(&s3.address.to_string(), "S3"));
     }
-    insta::assert_snapshot!(lines.join("\n"), @"");
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    counterpart: COUNTERPART_STORE (--store): s3://uploads can't be used (Server returned non-2xx status code: 403 Forbidden: SignatureDoesNotMatch): check the bucket, and the AWS_ variables that say how to reach it
+    counterpart: COUNTERPART_STORE (--store): s3://uploads can't be used (Connection refused (os error 111)): check the bucket, and the AWS_ variables that say how to reach it
+    counterpart: COUNTERPART_STORE (--store): s3://uploads can't be used (URL scheme is not allowed): check the bucket, and the AWS_ variables that say how to reach it
+    counterpart: COUNTERPART_STORE (--store): s3:// can't be read (it is not a bucket and a prefix): give s3://BUCKET or s3://BUCKET/PREFIX
+    counterpart: COUNTERPART_STORE (--store): s3://uploads?a=b can't be read (it is not a bucket and a prefix): give s3://BUCKET or s3://BUCKET/PREFIX
+    counterpart: COUNTERPART_STORE (--store): gs:// is not a store that this server knows: give a folder, or s3://BUCKET/PREFIX
+    counterpart: COUNTERPART_STORE (--store): file/uploads can't be written to (Not a directory (os error 20)): give a folder that can
+    counterpart: COUNTERPART_STORE (--store): this is empty: give a folder, or s3://BUCKET/PREFIX
+    ");
 }
 
 /// A shell that lets its child write no file over 6 MiB, as on a disk that is full, and says so instead of ending it.
@@ -278,7 +294,7 @@ fn confined(folder: &Path, temporary: &Path) -> Command {
             None => command.env_remove(name),
         };
     }
-    command.current_dir(folder).stdin(std::process::Stdio::null()).env("TMPDIR", temporary);
+    command.current_dir(folder).stdin(Stdio::null()).env("TMPDIR", temporary);
     command
 }
 
