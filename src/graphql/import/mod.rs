@@ -163,9 +163,15 @@ impl ImportJob {
         Connection::below(&loaders(ctx)?.import_rows, rows, self.0.id, args).await
     }
 
-    /// The failed rows as CSV: the original columns, then why each failed. Null while there are none.
+    /// When its rows and its log were deleted, which have a life that the server sets; null while they are kept.
+    async fn rows_deleted_at(&self) -> Option<Time> {
+        self.0.rows_deleted_at
+    }
+
+    /// The failed rows as CSV: the original columns, then why each failed. Null while there are none, and once they are
+    /// deleted.
     async fn log_url(&self, ctx: &Context<'_>) -> Result<Option<Address>> {
-        if self.0.failed_rows == 0 {
+        if self.0.failed_rows == 0 || self.0.rows_deleted_at.is_some() {
             return Ok(None);
         }
         let session = session(ctx)?;

@@ -1,7 +1,8 @@
 //! Imports: a file becomes a job, the worker carries it out in chunks, the log says what failed.
 //!
 //! [`create`](create::create) refuses what no row can mend and stores the file; [`worker`] claims the job and hands its
-//! rows to [`users`], [`mappings`] or [`crm_users`]; [`log`] gives the failed rows back as CSV.
+//! rows to [`users`], [`mappings`] or [`crm_users`]; [`log`] gives the failed rows back as CSV; [`retention`] deletes what
+//! has been kept for long enough.
 
 pub mod control;
 pub mod create;
@@ -10,10 +11,13 @@ pub(crate) mod job;
 pub mod log;
 mod mappings;
 pub mod query;
+mod repeat;
+pub mod retention;
 mod revert;
 pub mod rows;
 mod seen;
 mod under_way;
+mod upload;
 mod users;
 pub mod worker;
 

@@ -65,6 +65,9 @@ impl List for RowsOfJob {
     fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         sql.push(" FROM import_row x WHERE ").equals("x.organization_id", session.organization_id());
         sql.push(" AND x.import_job_id = p.parent");
+        // While they are being deleted, there are none.
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM import_job j WHERE j.organization_id = x.organization_id");
+        sql.push(" AND j.id = p.parent AND j.rows_deleted_at IS NOT NULL)");
         if let Some(outcome) = &self.outcome {
             sql.push(" AND ").any_name("x.outcome", outcome);
         }

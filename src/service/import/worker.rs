@@ -72,9 +72,14 @@ pub async fn step(services: &Services, owner: Uuid, stop: &CancellationToken) ->
         Err(error) => {
             tracing::error!(%error, import = %job.id.0, "an import failed");
             let tx = services.db.write(job.organization_id).await?;
-            let message =
-                format!("An internal error stopped the import after the rows it counts; the log names {}.", job.id.0);
-            job::finish(&tx, &job, Some(&Fault::new(ErrorCode::Internal, message))).await?;
+            let fault = match error {
+                Error::Faults(faults) if !faults.is_empty() => faults.into_iter().next(),
+                _ => {
+                    let message = "An internal error stopped the import after the rows it counts; the log names";
+                    Some(Fault::new(ErrorCode::Internal, format!("{message} {}.", job.id.0)))
+                }
+            };
+            job::finish(&tx, &job, fault.as_ref()).await?;
             tx.commit().await?;
             Ok(true)
         }
@@ -153,7 +158,13 @@ pub(super) async fn open(services: &Services, key: &str) -> Result<File> {
     use futures::TryStreamExt;
     use tokio::io::AsyncWriteExt;
 
-    let found = services.files.get(&Path::from(key)).await?;
+    let found = services.files.get(&Path::from(key)).await.map_err(|error| match error {
+        object_store::Error::NotFound { .. } => {
+            let message = "The uploaded file is gone from where the server keeps files. Upload it again.";
+            Fault::new(ErrorCode::NotFound, message).into()
+        }
+        error => Error::from(error),
+    })?;
     match found.payload {
         GetResultPayload::File(file, _) => Ok(file),
         GetResultPayload::Stream(mut pieces) => {

@@ -2,11 +2,13 @@
 
 pub mod client;
 pub mod database;
+pub mod import;
 pub mod program;
 pub mod proxy;
 pub mod scene;
 pub mod show;
 pub mod socket;
+pub mod store;
 mod world;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};

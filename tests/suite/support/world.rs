@@ -19,7 +19,7 @@ use counterpart::{
 };
 use entity::{ApiTokenId, ObjectVisibility, UserId, UserRole, api_token};
 use futures::poll;
-use object_store::local::LocalFileSystem;
+use object_store::{ObjectStore, local::LocalFileSystem};
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -55,10 +55,26 @@ impl World {
             links: Links::new(vec![7; 32], Url::parse("https://counterpart.example/").unwrap()),
             work: Notify::new(),
             imports: Default::default(),
+            imports: Default::default(),
             limits: Limits { upload_bytes: 1024 * 1024 },
         });
         let app = http::router(Arc::clone(&services), CancellationToken::new());
         Self { services, app, administrator, _files: files }
+    }
+
+    /// The same organisation in a program that keeps uploaded files elsewhere, and takes large ones.
+    pub fn storing(&self, files: Arc<dyn ObjectStore>) -> Self {
+        let services = Arc::new(Services {
+            db: self.services.db.clone(),
+            clock: self.services.clock.clone(),
+            files,
+            links: self.services.links.clone(),
+            work: Notify::new(),
+            limits: Limits { upload_bytes: 64 * 1024 * 1024 },
+        });
+        let app = http::router(Arc::clone(&services), CancellationToken::new());
+        let administrator = self.administrator.clone();
+        Self { services, app, administrator, _files: TempDir::new().unwrap() }
     }
 
     /// Somebody without a token.
