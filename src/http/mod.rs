@@ -5,12 +5,14 @@
 
 mod accept;
 mod documents;
+mod events;
 mod files;
 mod front;
 mod graphql;
 mod health;
 mod pages;
 mod refusal;
+mod steps;
 mod upload;
 mod websocket;
 

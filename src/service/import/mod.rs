@@ -11,6 +11,7 @@ mod mappings;
 pub mod query;
 pub mod rows;
 mod seen;
+pub mod speed;
 mod users;
 pub mod worker;
 
