@@ -98,7 +98,11 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, accept.parse().unwrap());
-            assert_eq!((takes_events(&headers, false), takes_events(&headers, true)), (query, subscription), "{accept}");
+            assert_eq!(
+                (takes_events(&headers, false), takes_events(&headers, true)),
+                (query, subscription),
+                "{accept}"
+            );
         }
     }
 }
