@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    path::Path,
+    path::{Path, PathBuf},
     time::Duration,
 };
 
@@ -103,8 +103,9 @@ pub async fn run(settings: Import) -> Result<Ending, String> {
         ImportCommand::Cancel(job) => change(job, "cancelImport", Goal::Cancel).await,
         ImportCommand::Revert(job) => change(job, "revertImport", Goal::Revert).await,
         ImportCommand::Follow(settings::Job { connection, id, following }) => {
+            let telling = Telling::prepared(following)?;
             let server = Server::reach(connection).await?;
-            follow(&server, &id, Goal::Import, following).await
+            follow(&server, &id, Goal::Import, telling).await
         }
     }
 }
@@ -116,6 +117,7 @@ async fn send(
     Asked { mutation, input, options }: Asked,
     following: Following,
 ) -> Result<Ending, String> {
+    let telling = Telling::prepared(following)?;
     let bar = ProgressBar::no_length();
     let part = part(&file.file, &bar).await?;
     let server = Server::reach(connection).await?;
@@ -138,16 +140,17 @@ async fn send(
     let id = made(answered, "the file")?;
     // Whoever stops here can still ask for it.
     say(&format!("{} is import {id}.", file.file.display()));
-    follow(&server, &id, Goal::Import, following).await
+    follow(&server, &id, Goal::Import, telling).await
 }
 
 /// Changes an import that was made before, and follows it.
 async fn change(job: settings::Job, mutation: &str, goal: Goal) -> Result<Ending, String> {
+    let telling = Telling::prepared(job.following)?;
     let server = Server::reach(job.connection).await?;
     let query = format!("mutation ($id: ID!) {{ {} }}", payload(&format!("{mutation}(input: {{id: $id}})")));
     let answered: Answered = server.ask(&query, json!({ "id": job.id })).await?;
     let id = made(answered, "this")?;
-    follow(&server, &id, goal, job.following).await
+    follow(&server, &id, goal, telling).await
 }
 
 fn payload(asked: &str) -> String {
@@ -188,15 +191,30 @@ fn body(file: impl AsyncRead + Send + 'static, bar: &ProgressBar) -> Body {
     Body::wrap_stream(pieces.inspect_ok(move |piece| bar.inc(piece.len() as u64)))
 }
 
+/// How an import is told of.
+struct Telling {
+    log: Option<(Target, PathBuf)>,
+    json: bool,
+    timeout: Option<u64>,
+}
+
+impl Telling {
+    /// Sees to it that the log can be written before anything is asked for.
+    fn prepared(following: Following) -> Result<Self, String> {
+        let Following { log, json, timeout } = following;
+        let log = match log {
+            Some(path) => Some((Target::open(Some(&path))?, path)),
+            None => None,
+        };
+        Ok(Self { log, json, timeout })
+    }
+}
+
 /// Follows an import to its end, and tells of it.
-async fn follow(server: &Server, id: &str, goal: Goal, following: Following) -> Result<Ending, String> {
-    let log = match &following.log {
-        Some(path) => Some((Target::open(Some(path))?, path)),
-        None => None,
-    };
-    let job = wait(server, id, goal, following.timeout).await?;
+async fn follow(server: &Server, id: &str, goal: Goal, telling: Telling) -> Result<Ending, String> {
+    let job = wait(server, id, goal, telling.timeout).await?;
     let (job, shown) = find(server, &job.id, &format!("{PROGRESS} {FAILED_ROWS}")).await?;
-    if following.json {
+    if telling.json {
         print(&format!("{shown}\n"));
     } else {
         print(&job.summary());
@@ -206,7 +224,7 @@ async fn follow(server: &Server, id: &str, goal: Goal, following: Following) -> 
         }
     }
     if let Some(address) = &job.log_url {
-        match log {
+        match telling.log {
             Some((target, path)) => {
                 target.save(server.download(address, false).await?, |_| ()).await?;
                 say(&format!("The log of all failed rows is in {}.", path.display()));
@@ -261,10 +279,10 @@ async fn wait(server: &Server, id: &str, goal: Goal, timeout: Option<u64>) -> Re
                 }
             }
             Err(Trouble::Away(why)) if heard.elapsed() < AWAY => bar.set_message(why),
-            Err(trouble) => {
-                let why = String::from(trouble);
+            Err(Trouble::Away(why)) => {
                 return Err(format!("{why}. The import goes on: counterpart import follow {id}"));
             }
+            Err(Trouble::Refused(why)) => return Err(why),
         }
         if timeout.is_some_and(|seconds| started.elapsed() >= Duration::from_secs(seconds)) {
             return Err(format!(

@@ -1,8 +1,10 @@
 //! Where files go that come from the server.
 
 use std::{
+    error::Error,
     fs::File,
     io::{self, Write},
+    iter,
     path::{Path, PathBuf},
 };
 
@@ -70,5 +72,8 @@ async fn copy(download: &mut Download, file: &mut File, path: &Path, seen: impl 
 }
 
 fn failed(path: &Path, error: &io::Error) -> String {
-    format!("{} can't be written: {error}", path.display())
+    // What is in front of the cause may name the temporary file.
+    let first: Option<&dyn Error> = Some(error);
+    let causes = iter::successors(first, |error| (*error).source());
+    format!("{} can't be written: {}", path.display(), causes.last().map(ToString::to_string).unwrap_or_default())
 }

@@ -10,7 +10,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use entity::OrganizationId;
-use futures::stream;
+use futures::{StreamExt, stream};
 use tokio::sync::mpsc;
 
 use super::{App, front::RequestId, refusal::Refusal};
@@ -84,7 +84,8 @@ async fn open(services: &Arc<Services>, organization_id: OrganizationId, downloa
             None => Some(Err(std::io::Error::other("the download was cut off"))),
         })
     });
-    Ok(Some(Body::from_stream(pieces)))
+    // Whoever compresses it may ask again after the end.
+    Ok(Some(Body::from_stream(pieces.fuse())))
 }
 
 fn csv(name: &str, content: Body) -> Response {
