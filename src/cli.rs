@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::{
-    bootstrap,
+    bootstrap, client,
     config::{Bootstrap, Cli, Command, DatabaseSettings, Migrate, Serve},
     database, demo, graphql, http,
     service::{
@@ -38,6 +38,8 @@ use crate::{
 
 /// How long requests in flight may take after the signal to stop.
 const GRACE: Duration = Duration::from_secs(20);
+/// The exit code of a command that could not do what it was asked for.
+const FAILURE: u8 = 1;
 /// Imports that are worked off at once; those of one organisation wait for each other.
 const WORKERS: usize = 2;
 
@@ -46,29 +48,36 @@ pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) => {
-            return refuse(&bad_value(&error));
+            let (message, code) = bad_value(&error);
+            return refuse(&message, code);
         }
         Err(error) => error.exit(),
     };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return refuse(&format!("the program can't start: {error}")),
+        Err(error) => return refuse(&format!("the program can't start: {error}"), FAILURE),
     };
-    match runtime.block_on(run(cli.command)) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(message) => refuse(&message),
+    let is_client = matches!(cli.command, Command::Import(_) | Command::Export(_));
+    let code = match runtime.block_on(run(cli.command)) {
+        Ok(code) => code.into(),
+        Err((message, code)) => refuse(&message, code),
+    };
+    if is_client {
+        // Standard input may still be waited for, in vain.
+        runtime.shutdown_background();
     }
+    code
 }
 
-fn refuse(message: &str) -> ExitCode {
+fn refuse(message: &str, code: u8) -> ExitCode {
     let line = message.split(['\r', '\n']).map(str::trim).filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ");
     // With standard error gone, the exit code alone must do.
     let _ = writeln!(io::stderr(), "counterpart: {line}");
-    ExitCode::FAILURE
+    code.into()
 }
 
-/// One line for a value that can't be used, under both names of its setting.
-fn bad_value(error: &clap::Error) -> String {
+/// One line for a value that can't be used, under both names of its setting; and the exit code of its command.
+fn bad_value(error: &clap::Error) -> (String, u8) {
     let text = |kind| match error.get(kind) {
         Some(ContextValue::String(text)) => text.clone(),
         _ => String::new(),
@@ -77,8 +86,12 @@ fn bad_value(error: &clap::Error) -> String {
     let mut command = Cli::command();
     // Only a command that is built can say how its arguments are shown.
     command.build();
-    let setting =
-        command.get_subcommands().flat_map(clap::Command::get_arguments).find(|known| known.to_string() == argument);
+    let found = command.get_subcommands().find_map(|command| Some((command.get_name(), setting(command, &argument)?)));
+    let code = match found {
+        Some(("import" | "export", _)) => client::FAILED,
+        _ => FAILURE,
+    };
+    let setting = found.map(|(_, setting)| setting);
     let flag = argument.split(' ').next().unwrap_or_default();
     let name = match setting.and_then(clap::Arg::get_env) {
         Some(variable) => format!("{} ({flag})", variable.display()),
@@ -91,11 +104,18 @@ fn bad_value(error: &clap::Error) -> String {
         (None, Some(ContextValue::Strings(valid))) => format!("give one of {}", valid.join(", ")),
         (None, _) => "give another value".to_owned(),
     };
-    format!("{name}: {shown} can't be used: {why}")
+    (format!("{name}: {shown} can't be used: {why}"), code)
 }
 
-async fn run(command: Command) -> Result<(), String> {
-    match command {
+/// The setting of a command, or of one below it, that is shown like this.
+fn setting<'a>(command: &'a clap::Command, shown: &str) -> Option<&'a clap::Arg> {
+    let own = command.get_arguments().find(|known| known.to_string() == shown);
+    own.or_else(|| command.get_subcommands().find_map(|command| setting(command, shown)))
+}
+
+/// Runs a command; its exit code, or why it did not do what it was asked for, and the exit code of that.
+async fn run(command: Command) -> Result<u8, (String, u8)> {
+    let done = match command {
         Command::Serve(settings) => serve(settings).await,
         Command::Bootstrap(settings) => make_administrator(settings).await,
         Command::Migrate(settings) => migrate(settings).await,
@@ -103,7 +123,14 @@ async fn run(command: Command) -> Result<(), String> {
             print(&graphql::sdl());
             Ok(())
         }
-    }
+        Command::Import(settings) => return ended(client::import(settings).await),
+        Command::Export(settings) => return ended(client::export(settings).await),
+    };
+    done.map(|()| 0).map_err(|message| (message, FAILURE))
+}
+
+fn ended(ending: Result<client::Ending, String>) -> Result<u8, (String, u8)> {
+    ending.map(client::Ending::code).map_err(|message| (message, client::FAILED))
 }
 
 /// Writes to standard output; nobody reading it is no reason to stop.

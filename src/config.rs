@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use crate::telemetry::LogFormat;
+use crate::{client, telemetry::LogFormat};
 
 /// Keeps the users of a revenue application and their counterparts in the CRM matched, over GraphQL.
 #[derive(Debug, Parser)]
@@ -29,6 +29,10 @@ pub enum Command {
     Migrate(Migrate),
     /// Print the GraphQL schema.
     Schema,
+    /// Send a file of users, mappings or CRM users to a server, and follow what becomes of it.
+    Import(client::settings::Import),
+    /// Get users or mappings from a server, as a file.
+    Export(client::settings::Export),
 }
 
 #[derive(Debug, Args)]
@@ -157,7 +161,8 @@ pub struct LogSettings {
     pub log_format: LogFormat,
 }
 
-fn public_url(text: &str) -> Result<Url, String> {
+/// An address that others go below: with a host, and ending in a slash.
+pub fn public_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
     let mut url = url.ok_or("give the whole address, such as https://counterpart.example.com")?;
     if url.query().is_some() || url.fragment().is_some() {

@@ -1,4 +1,4 @@
-//! Which of the two media types of GraphQL over HTTP a client reads.
+//! What a client reads: one of the two media types of GraphQL over HTTP, or a stream of events.
 
 use axum::http::{HeaderMap, header};
 use mime::Mime;
@@ -22,10 +22,8 @@ impl MediaType {
     /// What `Accept` asks for most; JSON where it names neither or is not there.
     pub fn of(headers: &HeaderMap) -> Self {
         let (mut json, mut graphql) = (0.0_f32, 0.0_f32);
-        let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        for range in accepted.flat_map(|list| list.split(',')).filter_map(|range| range.trim().parse::<Mime>().ok()) {
-            let quality = range.get_param("q").and_then(|q| q.as_str().parse().ok()).unwrap_or(1.0);
-            match range.essence_str() {
+        for (media, quality) in ranges(headers) {
+            match media.essence_str() {
                 "application/graphql-response+json" => graphql = quality,
                 "application/json" => json = quality,
                 _ => {}
@@ -33,6 +31,31 @@ impl MediaType {
         }
         if graphql > 0.0 && graphql >= json { Self::GraphqlResponse } else { Self::Json }
     }
+}
+
+/// The media ranges that a client names, each with its quality.
+fn ranges(headers: &HeaderMap) -> impl Iterator<Item = (Mime, f32)> {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    accepted.flat_map(|list| list.split(',')).filter_map(|range| {
+        let range = range.trim().parse::<Mime>().ok()?;
+        let quality = range.get_param("q").and_then(|q| q.as_str().parse().ok()).unwrap_or(1.0);
+        Some((range, quality))
+    })
+}
+
+/// Whether the answer is to be a stream of events: where the client asks for one more than for JSON, or first among
+/// equals. A subscription has no other answer, so that for one it is enough to be able to read them.
+pub fn takes_events(headers: &HeaderMap, is_subscription: bool) -> bool {
+    let (mut events, mut others) = (0.0_f32, 0.0_f32);
+    let mut is_first = false;
+    for (media, quality) in ranges(headers) {
+        match media.essence_str() {
+            "text/event-stream" => (events, is_first) = (quality, others < quality),
+            "application/graphql-response+json" | "application/json" => others = others.max(quality),
+            _ => {}
+        }
+    }
+    events > 0.0 && (is_subscription || events > others || (events >= others && is_first))
 }
 
 #[cfg(test)]
@@ -58,6 +81,28 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT, accept.parse().unwrap());
             assert_eq!(MediaType::of(&headers), chosen, "{accept}");
+        }
+    }
+
+    #[test]
+    fn a_stream_of_events_is_asked_for() {
+        for (accept, query, subscription) in [
+            ("", false, false),
+            ("*/*", false, false),
+            ("application/json", false, false),
+            ("text/event-stream", true, true),
+            ("text/event-stream, application/json", true, true),
+            ("text/event-stream;q=0.5, application/json", false, true),
+            ("application/graphql-response+json, application/json, text/event-stream, multipart/mixed", false, true),
+            ("text/event-stream;q=0", false, false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT, accept.parse().unwrap());
+            assert_eq!(
+                (takes_events(&headers, false), takes_events(&headers, true)),
+                (query, subscription),
+                "{accept}"
+            );
         }
     }
 }

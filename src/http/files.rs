@@ -10,7 +10,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use entity::OrganizationId;
-use futures::stream;
+use futures::{StreamExt, stream};
+use tokio::sync::mpsc;
 
 use super::{App, front::RequestId, refusal::Refusal};
 use crate::{
@@ -61,18 +62,33 @@ pub async fn download(
 
 /// The content of a download, read while it is sent; `None` where it is gone.
 async fn open(services: &Arc<Services>, organization_id: OrganizationId, download: Download) -> Result<Option<Body>> {
-    let Some(file) = download::open(services, organization_id, download).await? else { return Ok(None) };
-    let pieces = stream::try_unfold((file, Arc::clone(services)), |(mut file, services)| async {
-        match file.next(&services).await {
-            Ok(piece) => Ok(piece.map(|piece| (piece, (file, services)))),
-            // The answer has begun: all that is left is to cut it off, so that nobody takes half a file for a whole one.
-            Err(error) => {
-                tracing::error!(%error, "a download was cut off");
-                Err(std::io::Error::other("the download was cut off"))
+    let Some(mut file) = download::open(services, organization_id, download).await? else { return Ok(None) };
+    let services = Arc::clone(services);
+    // While one piece is sent, the next one is read; further ahead nobody reads, so that memory does not grow.
+    let (pieces, mut sent) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let piece = file.next(&services).await;
+            let is_last = !matches!(piece, Ok(Some(_)));
+            // Nobody listens when the client is gone.
+            if pieces.send(piece).await.is_err() || is_last {
+                return;
             }
         }
     });
-    Ok(Some(Body::from_stream(pieces)))
+    let pieces = stream::poll_fn(move |cx| {
+        sent.poll_recv(cx).map(|piece| match piece {
+            Some(Ok(piece)) => piece.map(Ok),
+            // The answer has begun: all that is left is to cut it off, so that nobody takes half a file for a whole one.
+            Some(Err(error)) => {
+                tracing::error!(%error, "a download was cut off");
+                Some(Err(std::io::Error::other("the download was cut off")))
+            }
+            None => Some(Err(std::io::Error::other("the download was cut off"))),
+        })
+    });
+    // Whoever compresses it may ask again after the end.
+    Ok(Some(Body::from_stream(pieces.fuse())))
 }
 
 fn csv(name: &str, content: Body) -> Response {

@@ -20,10 +20,11 @@ use serde_json::json;
 
 use super::{
     App,
-    accept::MediaType,
-    documents,
+    accept::{self, MediaType},
+    documents, events,
     front::{OperationName, RequestId},
     refusal::Refusal,
+    steps::Asked,
     upload, websocket,
 };
 use crate::{
@@ -34,7 +35,7 @@ use crate::{
 /// The largest JSON body, in bytes.
 pub const MAX_JSON_BYTES: usize = 2 * 1024 * 1024;
 /// How long an operation may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// How long an operation that brings a file may take, once the file is here.
 const PATIENCE_WITH_FILE: Duration = Duration::from_secs(600);
 /// How long a client may be silent in the middle of its body.
@@ -44,31 +45,33 @@ const MAX_DRAINED_BYTES: u64 = 16 * 1024 * 1024;
 /// What the GraphQL library puts in the place of an uploaded file; from a client it would name a file that isn't there.
 const FILE_MARK: &str = "#__graphql_file__:";
 
-/// `POST`: queries and mutations, with or without files.
+/// `POST`: queries and mutations, with or without files; subscriptions for who reads events.
 pub async fn post(State(app): State<App>, Extension(id): Extension<RequestId>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let media = MediaType::of(&parts.headers);
     let mut body = body.into_data_stream();
-    match read_and_execute(&app, &id, &parts.headers, &mut body).await {
-        Ok((outcome, name)) => answer(media, &id, outcome, name),
+    match read_operation(&app, &id, &parts.headers, &mut body).await {
+        Ok(received) => carry_out(&app, &parts.headers, received).await,
         Err(refusal) => {
             // Who waits to be asked for the body has not sent it.
             if !parts.headers.contains_key(header::EXPECT) {
                 drain(&mut body).await;
             }
-            refusal.in_media(media).into_response()
+            refusal.in_media(MediaType::of(&parts.headers)).into_response()
         }
     }
 }
 
-async fn read_and_execute(
+/// An operation as it was received, and its name.
+type Received = (Asked, Option<OperationName>);
+
+async fn read_operation(
     app: &App,
     id: &RequestId,
     headers: &HeaderMap,
     body: &mut BodyDataStream,
-) -> Result<(Outcome, Option<OperationName>), Refusal> {
+) -> Result<Received, Refusal> {
     let content = content_type(headers)?;
-    let session = sign_in(app, headers, id).await?;
+    let (session, token) = sign_in(app, headers, id).await?;
     let (operation, patience) = match content {
         Content::Json => (parse(&read(body, MAX_JSON_BYTES).await?)?, PATIENCE),
         Content::Multipart(boundary) => {
@@ -77,12 +80,12 @@ async fn read_and_execute(
         }
     };
     let (operation, kind) = examine(operation);
+    let is_subscription = matches!(kind, Some((OperationType::Subscription, _)));
     let name = kind.and_then(|(_, name)| name);
-    let outcome = execute(app, session, operation, id, patience).await?;
-    Ok((outcome, name))
+    Ok((Asked { session, token, id: id.clone(), operation, is_subscription, patience }, name))
 }
 
-/// `GET`: queries only, or a websocket.
+/// `GET`: queries only, or a websocket, or a subscription for who reads events.
 pub async fn get(
     State(app): State<App>,
     Extension(id): Extension<RequestId>,
@@ -97,24 +100,30 @@ pub async fn get(
             Err(refusal) => refusal.into_response(),
         };
     }
-    let media = MediaType::of(headers);
-    let run = async {
-        let session = sign_in(&app, headers, &id).await?;
+    let read = async {
+        let (session, token) = sign_in(&app, headers, &id).await?;
         let (operation, kind) = examine(parse_parameters(parts.uri.query().unwrap_or_default())?);
-        let name = match kind {
-            Some((OperationType::Mutation | OperationType::Subscription, _)) => {
-                return Err(Refusal::bad_request("Over GET there are queries only: send this with POST.")
+        let is_subscription = matches!(kind, Some((OperationType::Subscription, _)));
+        match &kind {
+            Some((OperationType::Mutation, _)) => {
+                return Err(Refusal::bad_request("Over GET there are no mutations: send this with POST.")
                     .with_status(StatusCode::METHOD_NOT_ALLOWED));
             }
-            Some((OperationType::Query, name)) => name,
-            None => None,
-        };
-        Ok((execute(&app, session, operation, &id, PATIENCE).await?, name))
+            Some((OperationType::Subscription, _)) if !accept::takes_events(headers, true) => {
+                return Err(Refusal::bad_request(
+                    "Over GET there are subscriptions only with `Accept: text/event-stream`, or over a websocket.",
+                )
+                .with_status(StatusCode::METHOD_NOT_ALLOWED));
+            }
+            _ => {}
+        }
+        let name = kind.and_then(|(_, name)| name);
+        Ok((Asked { session, token, id, operation, is_subscription, patience: PATIENCE }, name))
     };
-    match run.await {
-        Ok((outcome, name)) => answer(media, &id, outcome, name),
+    match read.await {
+        Ok(received) => carry_out(&app, headers, received).await,
         Err(refusal) => {
-            let mut response = refusal.in_media(media).into_response();
+            let mut response = refusal.in_media(MediaType::of(headers)).into_response();
             if response.status() == StatusCode::METHOD_NOT_ALLOWED {
                 response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
             }
@@ -123,10 +132,29 @@ pub async fn get(
     }
 }
 
-async fn sign_in(app: &App, headers: &HeaderMap, id: &RequestId) -> Result<Session, Refusal> {
+/// Carries an operation out, and answers in what the client reads.
+async fn carry_out(app: &App, headers: &HeaderMap, (asked, name): Received) -> Response {
+    let mut response = if accept::takes_events(headers, asked.is_subscription) {
+        events::answer(app, asked)
+    } else {
+        let (media, id) = (MediaType::of(headers), asked.id.clone());
+        match execute(app, asked).await {
+            Ok(outcome) => answer(media, &id, outcome),
+            Err(refusal) => refusal.in_media(media).into_response(),
+        }
+    };
+    if let Some(name) = name {
+        response.extensions_mut().insert(name);
+    }
+    response
+}
+
+/// The session of a request, and the token that it came with.
+async fn sign_in(app: &App, headers: &HeaderMap, id: &RequestId) -> Result<(Session, String), Refusal> {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     let token = token.ok_or_else(Refusal::unauthenticated)?;
-    session::sign_in(&app.services, token).await.map_err(|error| Refusal::of(&error, &id.0))
+    let session = session::sign_in(&app.services, token).await.map_err(|error| Refusal::of(&error, &id.0))?;
+    Ok((session, token.to_owned()))
 }
 
 /// The token of `Bearer TOKEN`.
@@ -275,17 +303,10 @@ pub fn kind(operation: Operation) -> (Operation, Option<OperationType>) {
     (operation, kind.map(|(kind, _)| kind))
 }
 
-async fn execute(
-    app: &App,
-    session: Session,
-    operation: Operation,
-    id: &RequestId,
-    patience: Duration,
-) -> Result<Outcome, Refusal> {
-    let operation = operation.data(id.clone());
-    tokio::time::timeout(patience, graphql::execute(&app.schema, Some(session), operation)).await.map_err(|_| {
-        Refusal::too_slow(format!("The operation took longer than {} s and was given up.", patience.as_secs()))
-    })
+async fn execute(app: &App, asked: Asked) -> Result<Outcome, Refusal> {
+    let Asked { session, id, operation, patience, .. } = asked;
+    let executed = graphql::execute(&app.schema, Some(session), operation.data(id));
+    tokio::time::timeout(patience, executed).await.map_err(|_| Refusal::given_up(patience))
 }
 
 /// Whether an operation was refused as a whole, before any of its fields was looked at.
@@ -306,7 +327,7 @@ pub fn body(outcome: &Outcome, id: &RequestId) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(&json!({ "errors": outcome.errors }))
 }
 
-fn answer(media: MediaType, id: &RequestId, outcome: Outcome, name: Option<OperationName>) -> Response {
+fn answer(media: MediaType, id: &RequestId, outcome: Outcome) -> Response {
     let status = status(media, &outcome);
     let mut response = if is_refused(&outcome) {
         match body(&outcome, id) {
@@ -322,9 +343,6 @@ fn answer(media: MediaType, id: &RequestId, outcome: Outcome, name: Option<Opera
     *response.status_mut() = status;
     // The library names the newer media type whatever the client takes.
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media.as_str()));
-    if let Some(name) = name {
-        response.extensions_mut().insert(name);
-    }
     response
 }
 

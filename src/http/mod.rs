@@ -5,12 +5,14 @@
 
 mod accept;
 mod documents;
+mod events;
 mod files;
 mod front;
 mod graphql;
 mod health;
 mod pages;
 mod refusal;
+mod steps;
 mod upload;
 mod websocket;
 
@@ -20,6 +22,7 @@ use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware, rout
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_http::{CompressionLevel, compression::CompressionLayer};
 
 pub use front::StatementCount;
 
@@ -39,11 +42,13 @@ pub struct App {
 pub fn router(services: Arc<Services>, stop: CancellationToken) -> Router {
     let schema = crate::graphql::schema();
     let app = App { services, schema, metrics: telemetry::metrics(), stop };
+    // A file is compressed while it is sent, where that is asked for: the fastest way is to be no slower than the file.
+    let compressed = CompressionLayer::new().quality(CompressionLevel::Fastest);
     Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/schema.graphql", get(files::schema))
         .route("/templates/{file}", get(files::template))
-        .route("/downloads/{signed}/{name}", get(files::download))
+        .route("/downloads/{signed}/{name}", get(files::download).layer(compressed))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(health::metrics))

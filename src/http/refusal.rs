@@ -1,6 +1,6 @@
 //! Answers to requests that never became an operation: a GraphQL error with its HTTP status.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use axum::{
     http::{HeaderValue, StatusCode, header},
@@ -43,6 +43,11 @@ impl Refusal {
 
     pub fn too_slow(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "LIMIT_EXCEEDED", message)
+    }
+
+    /// For an operation that took longer than this.
+    pub fn given_up(patience: Duration) -> Self {
+        Self::too_slow(format!("The operation took longer than {} s and was given up.", patience.as_secs()))
     }
 
     pub fn unauthenticated() -> Self {

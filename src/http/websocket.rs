@@ -1,7 +1,7 @@
 //! Subscriptions, queries and mutations over a websocket: the protocol `graphql-transport-ws`, as its document
 //! (PROTOCOL.md of the npm package `graphql-ws`) has it.
 
-use std::{collections::HashMap, ops::ControlFlow, panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Duration};
 
 use async_graphql::{Request as Operation, parser::types::OperationType};
 use axum::{
@@ -11,7 +11,7 @@ use axum::{
     },
     response::Response,
 };
-use futures::{FutureExt, StreamExt, future::BoxFuture};
+use futures::StreamExt;
 use serde_json::{Value as Json, json, value::RawValue};
 use tokio::{
     sync::mpsc,
@@ -24,7 +24,7 @@ use super::{
     App,
     front::RequestId,
     graphql::{self, MAX_JSON_BYTES},
-    refusal::Refusal,
+    steps::{Asked, Step, steps},
 };
 use crate::service::{Error, Services, Session, session};
 
@@ -256,13 +256,17 @@ fn bad(reason: &'static str) -> ControlFlow<Option<Close>> {
 }
 
 async fn sign_in(services: &Arc<Services>, token: &str) -> Result<Session, Close> {
-    session::sign_in(services, token).await.map_err(|error| match error {
+    session::sign_in(services, token).await.map_err(|error| signed_out(&error))
+}
+
+fn signed_out(error: &Error) -> Close {
+    match error {
         Error::Unauthenticated => Close(close::FORBIDDEN, "Forbidden: the token is unknown, expired or revoked"),
         error => {
             tracing::error!(%error, "sign-in over a websocket failed");
             Close(close::INTERNAL, "Internal error")
         }
-    })
+    }
 }
 
 /// An operation at work.
@@ -277,10 +281,7 @@ struct Task {
 
 impl Task {
     async fn run(self, operation: Operation) {
-        let last = match AssertUnwindSafe(self.work(operation)).catch_unwind().await {
-            Ok(last) => last,
-            Err(_) => What::Error(json!([Refusal::internal(&self.request.0).error()])),
-        };
+        let last = self.work(operation).await;
         self.tell(last).await;
     }
 
@@ -296,30 +297,21 @@ impl Task {
             Ok(session) => session,
             Err(close) => return What::Close(close),
         };
-        let (operation, kind) = graphql::kind(operation.data(self.request.clone()));
-        let schema = &self.app.schema;
-        let is_subscription = kind == Some(OperationType::Subscription);
-        let mut outcomes = if is_subscription {
-            crate::graphql::subscribe(schema, session, operation)
-        } else {
-            let executed: BoxFuture<'_, _> = crate::graphql::execute(schema, Some(session), operation).boxed();
-            futures::stream::iter([executed.await]).boxed()
+        let (operation, kind) = graphql::kind(operation);
+        let asked = Asked {
+            session,
+            token: self.token.clone(),
+            id: self.request.clone(),
+            operation,
+            is_subscription: kind == Some(OperationType::Subscription),
+            patience: graphql::PATIENCE,
         };
-        while let Some(outcome) = outcomes.next().await {
-            if graphql::is_refused(&outcome) && !outcome.errors.is_empty() {
-                return What::Error(json!(outcome.errors));
-            }
-            // What a subscription gives, it gives to somebody who may still come in.
-            if is_subscription && let Err(close) = sign_in(&self.app.services, &self.token).await {
-                return What::Close(close);
-            }
-            let payload = graphql::body(&outcome, &self.request).and_then(|body| serde_json::from_slice(&body));
-            match payload {
-                Ok(payload) => self.tell(What::Next(payload)).await,
-                Err(error) => {
-                    tracing::error!(%error, "an answer can't be written as JSON");
-                    return What::Error(json!([Refusal::internal(&self.request.0).error()]));
-                }
+        let mut steps = steps(&self.app, asked);
+        while let Some(step) = steps.next().await {
+            match step {
+                Step::Result(payload) => self.tell(What::Next(payload)).await,
+                Step::Refused(errors) => return What::Error(errors),
+                Step::SignedOut(error) => return What::Close(signed_out(&error)),
             }
         }
         What::Complete

@@ -25,7 +25,10 @@ macro_rules! both {
 
 mod bad_input;
 mod bootstrap;
+mod client;
 mod concurrency;
+mod events;
+mod exports;
 mod files;
 mod health;
 mod http;

@@ -22,7 +22,10 @@ use super::{
 use crate::service::{
     self,
     clock::Time,
-    import::query::{self, Jobs, Rows, RowsOfJob},
+    import::{
+        query::{self, Jobs, Rows, RowsOfJob},
+        speed,
+    },
     links::Download,
     page::PageArgs,
 };
@@ -142,6 +145,17 @@ impl ImportJob {
             Some(total) => (self.0.processed_rows as f64 / total as f64).clamp(0.0, 1.0),
             None => 0.0,
         }
+    }
+
+    /// Rows a second since work on it began; once it has ended, over all. Null before.
+    async fn rows_per_second(&self, ctx: &Context<'_>) -> Result<Option<f64>> {
+        Ok(speed::rows_per_second(&self.0, session(ctx)?.services.clock.now()))
+    }
+
+    /// How many more seconds it will take, at the speed so far. Null before it starts, while that is unknown, and once
+    /// it has ended.
+    async fn seconds_left(&self, ctx: &Context<'_>) -> Result<Option<i64>> {
+        Ok(speed::seconds_left(&self.0, session(ctx)?.services.clock.now()))
     }
 
     /// Every row of a plan. Once applied: the rows that failed, and those that changed or deleted something, with what
@@ -358,7 +372,7 @@ pub struct ImportSubscription;
 
 #[Subscription]
 impl ImportSubscription {
-    /// The import at each change, the last time when it ends. For administrators.
+    /// The import at each change, the last time when it ends, or when undoing it does. For administrators.
     async fn import_progress(
         &self,
         ctx: &Context<'_>,

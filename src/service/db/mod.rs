@@ -17,7 +17,7 @@ use sea_orm::{
     SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx::sqlite::SqliteConnectOptions,
 };
 
-pub use sql::{Rows, Sql};
+pub use sql::{Rows, Sql, ids_of};
 
 use super::{
     clock::{Clock, Time},

@@ -92,6 +92,15 @@ impl Sql {
         }
     }
 
+    /// Adds an aggregate: the ids in `column`, in no order, as one text of hexadecimal digits. [`ids_of`] reads it.
+    pub fn gathered(&mut self, column: &str) -> &mut Self {
+        if self.backend == DbBackend::Postgres {
+            self.push("string_agg(encode(uuid_send(").push(column).push("), 'hex'), '')")
+        } else {
+            self.push("group_concat(hex(").push(column).push("), '')")
+        }
+    }
+
     /// Adds a table made of values, `(SELECT … )`, to stand behind FROM or INSERT INTO.
     pub fn rows(&mut self, rows: Rows) -> &mut Self {
         let columns = rows.columns;
@@ -139,6 +148,12 @@ impl Sql {
             None => Ok(0),
         }
     }
+}
+
+/// The ids of a text that [`Sql::gathered`] made.
+pub fn ids_of<T: From<Uuid>>(gathered: &str) -> impl Iterator<Item = T> {
+    let ids = gathered.as_bytes().chunks(32);
+    ids.filter_map(|digits| Uuid::try_parse_ascii(digits).ok()).map(T::from)
 }
 
 /// The type of a column of [`Rows`].

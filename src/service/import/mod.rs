@@ -16,6 +16,7 @@ pub mod retention;
 mod revert;
 pub mod rows;
 mod seen;
+pub mod speed;
 mod under_way;
 mod upload;
 mod users;

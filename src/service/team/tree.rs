@@ -98,6 +98,11 @@ impl Tree {
         team_path::format(&names)
     }
 
+    /// The paths of all teams.
+    pub fn paths(&self) -> HashMap<TeamId, String> {
+        self.nodes.keys().map(|id| (*id, self.path(*id))).collect()
+    }
+
     fn walk(&self, names: &[String]) -> Option<TeamId> {
         names.iter().try_fold(None, |parent, name| self.child(parent, name).map(Some)).flatten()
     }

@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod database;
+pub mod events;
 pub mod import;
 pub mod program;
 pub mod proxy;

@@ -40,8 +40,14 @@ pub struct Server {
 impl Server {
     /// Starts `serve` on a free port and waits until it says where it listens.
     pub fn start(command: &mut Command) -> Self {
+        Self::start_with(command, &[])
+    }
+
+    /// The same with further arguments of `serve`.
+    pub fn start_with(command: &mut Command, arguments: &[&str]) -> Self {
         let mut child = command
             .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -1,6 +1,6 @@
 //! A client of the websocket, and a server for it.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use counterpart::http;
 use futures::{SinkExt, StreamExt};
@@ -14,6 +14,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::World;
 
+/// Serves the world on a port of its own, until the token is cancelled.
+pub async fn serve(world: &World) -> (SocketAddr, CancellationToken) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let stop = CancellationToken::new();
+    let app = http::router(world.services.clone(), stop.clone());
+    tokio::spawn(http::serve(listener, app, stop.clone(), Duration::from_secs(1)));
+    (address, stop)
+}
+
 /// A client, and the server that it talks to.
 pub struct Client {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -26,14 +36,11 @@ impl Client {
     }
 
     pub async fn connect_with(world: &World, protocol: Option<&str>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut request = format!("ws://{}/graphql", listener.local_addr().unwrap()).into_client_request().unwrap();
+        let (address, stop) = serve(world).await;
+        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
         if let Some(protocol) = protocol {
             request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());
         }
-        let stop = CancellationToken::new();
-        let app = http::router(world.services.clone(), stop.clone());
-        tokio::spawn(http::serve(listener, app, stop.clone(), Duration::from_secs(1)));
         let (socket, _) = connect_async(request).await.unwrap();
         Self { socket, stop }
     }

@@ -55,7 +55,6 @@ impl World {
             links: Links::new(vec![7; 32], Url::parse("https://counterpart.example/").unwrap()),
             work: Notify::new(),
             imports: Default::default(),
-            imports: Default::default(),
             limits: Limits { upload_bytes: 1024 * 1024 },
         });
         let app = http::router(Arc::clone(&services), CancellationToken::new());
@@ -70,6 +69,7 @@ impl World {
             files,
             links: self.services.links.clone(),
             work: Notify::new(),
+            imports: Default::default(),
             limits: Limits { upload_bytes: 64 * 1024 * 1024 },
         });
         let app = http::router(Arc::clone(&services), CancellationToken::new());
