@@ -55,6 +55,14 @@ pub struct Serve {
     #[arg(long, env = "COUNTERPART_MAX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 512 * 1024 * 1024, value_parser = bytes)]
     pub max_upload_bytes: u64,
 
+    /// How long an import, or on PostgreSQL an organisation's lock, is left to a server that gives no sign of life, in
+    /// seconds; then another one takes it over.
+    #[arg(
+        long, env = "COUNTERPART_IMPORT_LEASE_SECONDS", value_name = "SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub import_lease_seconds: u64,
+
     /// The organisation that is made on an empty database.
     #[arg(long, env = "COUNTERPART_ORGANIZATION", value_name = "NAME", default_value = "My organization")]
     pub organization: String,

@@ -2,7 +2,7 @@
 
 use chrono::Duration;
 use entity::{ImportJobId, ImportStatus, OrganizationId, SyncRunId, import_job};
-use sea_orm::FromQueryResult;
+use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 
 use crate::service::{
@@ -11,9 +11,6 @@ use crate::service::{
     db::{Sql, Tx},
     error::{Error, ErrorCode, Fault, Result},
 };
-
-/// How long a claim holds without a sign of life.
-const LEASE: Duration = Duration::seconds(60);
 
 /// What became of rows.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +49,7 @@ pub async fn claim(services: &Services, owner: Uuid) -> Result<Option<import_job
     let tx = services.db.write(found.organization_id).await?;
     let mut sql = tx.sql();
     sql.push("UPDATE import_job AS j SET status = 'RUNNING', ").equals("lease_owner", owner).push(", ");
-    sql.equals("lease_until", tx.now + LEASE).push(", started_at = COALESCE(j.started_at, ").bind(tx.now);
+    sql.equals("lease_until", tx.lease_until()).push(", started_at = COALESCE(j.started_at, ").bind(tx.now);
     sql.push(") WHERE ").equals("j.organization_id", found.organization_id).push(" AND ").equals("j.id", found.id);
     sql.push(" AND");
     claimable(&mut sql);
@@ -73,7 +70,7 @@ fn lost() -> Error {
 /// [`Error::Internal`] when the job is another worker's by now; the transaction must then not be committed.
 pub async fn advance(tx: &Tx, job: &import_job::Model, counts: Counts, cursor: Option<Position>) -> Result<()> {
     let mut sql = tx.sql();
-    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now + LEASE);
+    sql.push("UPDATE import_job SET ").equals("lease_until", tx.lease_until());
     for (column, count) in [
         ("processed_rows", counts.processed),
         ("created_rows", counts.created),
@@ -92,6 +89,18 @@ pub async fn advance(tx: &Tx, job: &import_job::Model, counts: Counts, cursor: O
     }
     guard(&mut sql, job);
     if tx.execute(sql).await? == 1 { Ok(()) } else { Err(lost()) }
+}
+
+/// A sign of life, beside the transaction that does the work.
+///
+/// # Errors
+/// As [`advance`].
+pub async fn renew(services: &Services, job: &import_job::Model) -> Result<()> {
+    let db = &services.db;
+    let mut sql = Sql::new(db.backend());
+    sql.push("UPDATE import_job SET ").equals("lease_until", services.clock.now() + db.lease());
+    guard(&mut sql, job);
+    if db.writer().execute_raw(sql.statement()).await?.rows_affected() == 1 { Ok(()) } else { Err(lost()) }
 }
 
 fn guard(sql: &mut Sql, job: &import_job::Model) {
@@ -125,7 +134,7 @@ fn code_name(code: ErrorCode) -> Result<String> {
 /// Gives a job back unfinished, so that the next worker need not wait for the lease to run out.
 pub async fn release(tx: &Tx, job: &import_job::Model) -> Result<()> {
     let mut sql = tx.sql();
-    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now - LEASE);
+    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now - Duration::seconds(1));
     guard(&mut sql, job);
     tx.execute(sql).await?;
     Ok(())

@@ -1,7 +1,7 @@
 //! The worker: claims jobs and works them off, a chunk a transaction. A process that dies loses at most the chunk it was
 //! in; whoever claims the job next goes on from its cursor.
 
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{convert::Infallible, fs::File, sync::Arc, time::Duration};
 
 use entity::{ImportKind, import_job};
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path};
@@ -46,7 +46,11 @@ pub async fn run(services: Arc<Services>, stop: CancellationToken) {
 pub async fn step(services: &Services, owner: Uuid, stop: &CancellationToken) -> Result<bool> {
     let Some(job) = job::claim(services, owner).await? else { return Ok(false) };
     tracing::info!(import = %job.id.0, rows = job.total_rows, "an import starts");
-    match work(services, &job, stop).await {
+    let worked = tokio::select! {
+        worked = work(services, &job, stop) => worked,
+        never = stay_alive(services, &job) => match never {},
+    };
+    match worked {
         Ok(()) => Ok(true),
         // The database will be back, and the lease is ours until it runs out.
         Err(error) if error.is_transient() => Err(error),
@@ -58,6 +62,17 @@ pub async fn step(services: &Services, owner: Uuid, stop: &CancellationToken) ->
             job::finish(&tx, &job, Some(&Fault::new(ErrorCode::Internal, message))).await?;
             tx.commit().await?;
             Ok(true)
+        }
+    }
+}
+
+/// Renews the lease while the work goes on, however long one step of it takes. Where it can't, the work finds out by
+/// itself: what is done for an import that is another's by now is not committed.
+async fn stay_alive(services: &Services, job: &import_job::Model) -> Infallible {
+    loop {
+        tokio::time::sleep(services.db.lease() / 3).await;
+        if let Err(error) = job::renew(services, job).await {
+            tracing::debug!(%error, import = %job.id.0, "the lease is not renewed");
         }
     }
 }
