@@ -30,6 +30,7 @@ mod files;
 mod health;
 mod http;
 mod imports;
+mod model;
 mod mutations;
 mod outage;
 mod permissions;

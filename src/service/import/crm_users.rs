@@ -182,7 +182,9 @@ pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
         job::finish(&tx, work.job, Some(&fault)).await?;
         return tx.commit().await;
     }
-    let (published, halted) = publish(&tx, &integration, run, work.job.is_complete, Some(work.job.id)).await?;
+    let columns = work.layout.kind().table().columns.len();
+    let absent: Vec<usize> = (0..columns).filter(|column| work.layout.place(*column).is_none()).collect();
+    let (published, halted) = publish(&tx, &integration, run, work.job.is_complete, &absent, Some(work.job.id)).await?;
     let status = if halted.is_some() { SyncStatus::Halted } else { SyncStatus::Completed };
     sync_run::close(&tx, run, status, &published, halted.as_ref().map(|fault| fault.message.clone())).await?;
     let counts = Counts {

@@ -7,6 +7,7 @@ use sea_orm::FromQueryResult;
 use crate::service::{
     clock::Time,
     crm_user::incoming::Normalized,
+    csv::crm_users as column,
     db::{Rows, Tx, sql::Kind},
     error::{ErrorCode, Fault, Result},
     import::rows::{Logged, log},
@@ -110,6 +111,24 @@ struct Pair {
 }
 
 impl Pair {
+    /// Leaves as they are the attributes whose columns the receipt does not have.
+    fn keep(&mut self, absent: &[usize]) {
+        if self.old_id.is_none() {
+            return;
+        }
+        for column in absent {
+            match *column {
+                column::EMAIL => self.email.clone_from(&self.old_email),
+                column::NAME => self.name.clone_from(&self.old_name),
+                column::USERNAME => self.username.clone_from(&self.old_username),
+                column::TITLE => self.title.clone_from(&self.old_title),
+                column::TEAM => self.team.clone_from(&self.old_team),
+                column::IS_ACTIVE => self.is_active = self.old_is_active.unwrap_or(true),
+                _ => {}
+            }
+        }
+    }
+
     fn texts(&self) -> (Vec<String>, Vec<String>) {
         let own = |texts: [Option<&str>; 4]| texts.into_iter().flatten().map(str::to_owned).collect::<Vec<_>>();
         let email = self.email.as_ref().map(Email::as_str);
@@ -145,12 +164,16 @@ impl Pair {
 /// Carries out a receipt that is complete, and links whomever it touches. With `is_complete` the receipt lists every CRM
 /// user: those it leaves out become inactive. For an import, the rows that changed something are logged.
 ///
+/// `absent` are the columns of [`csv::crm_users`](column) that the receipt does not have: those attributes of a CRM user
+/// that is there already stay as they are.
+///
 /// The fault is `MASS_CHANGE_LIMIT` (DESIGN.md, linking, rule 6): the receipt was stopped and changed nothing.
 pub async fn publish(
     tx: &Tx,
     integration: &integration::Model,
     run: SyncRunId,
     is_complete: bool,
+    absent: &[usize],
     import: Option<ImportJobId>,
 ) -> Result<(Published, Option<Fault>)> {
     let mut sql = tx.sql();
@@ -164,9 +187,10 @@ pub async fn publish(
     let mut touched = Touched::default();
     let mut after = i64::MIN;
     loop {
-        let pairs = load(tx, integration, run, after).await?;
+        let mut pairs = load(tx, integration, run, after).await?;
         let Some(last) = pairs.last() else { break };
         after = last.line;
+        pairs.iter_mut().for_each(|pair| pair.keep(absent));
         upsert(tx, integration, &pairs, &mut done, &mut touched, import).await?;
     }
     if is_complete {
