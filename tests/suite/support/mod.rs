@@ -4,6 +4,7 @@ pub mod client;
 pub mod database;
 pub mod program;
 pub mod proxy;
+pub mod remote;
 pub mod scene;
 pub mod show;
 pub mod socket;
