@@ -189,7 +189,8 @@ async fn serve(settings: Serve) -> Result<(), String> {
     };
     let files = store::open(settings.store.as_deref(), &settings.database.data_dir).await?;
     let clock = Clock::system();
-    let db = database::open(&settings.database, clock.clone()).await?;
+    let lease = Duration::from_secs(settings.import_lease_seconds);
+    let db = database::open(&settings.database, clock.clone()).await?.with_lease(lease);
     let first = bootstrap::first_start(&db, &settings.organization, &settings.admin_email)
         .await
         .map_err(|error| refused_administrator(&error))?;

@@ -79,6 +79,13 @@ pub struct Serve {
         value_parser = clap::value_parser!(u32).range(1..=36_500)
     )]
     pub upload_days: u32,
+    /// How long an import, or on PostgreSQL an organisation's lock, is left to a server that gives no sign of life, in
+    /// seconds; then another one takes it over.
+    #[arg(
+        long, env = "COUNTERPART_IMPORT_LEASE_SECONDS", value_name = "SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub import_lease_seconds: u64,
 
     /// The organisation that is made on an empty database.
     #[arg(long, env = "COUNTERPART_ORGANIZATION", value_name = "NAME", default_value = "My organization")]

@@ -182,9 +182,10 @@ impl Error {
             DbErr::Conn(RuntimeErr::SqlxError(error))
             | DbErr::Exec(RuntimeErr::SqlxError(error))
             | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
-                // Classes 08 and 57: the connection broke, or an operator stopped the server.
+                // Classes 08 and 57: the connection broke, or an operator stopped the server. 25P03: this process was
+                // held up, and the server ended its transaction.
                 sqlx::Error::Database(error) => {
-                    error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57"))
+                    error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57") || code == "25P03")
                 }
                 error => matches!(
                     error,

@@ -38,7 +38,11 @@ pub struct Db {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     clock: Clock,
+    lease: Duration,
 }
+
+/// How long work may show no sign of life, where no setting says.
+const LEASE: Duration = Duration::from_secs(60);
 
 tokio::task_local! {
     static STATEMENTS: Arc<AtomicU64>;
@@ -93,12 +97,24 @@ impl Db {
                 .max_connections(options.max_connections)
                 .map_sqlx_sqlite_opts(|o| sqlite_options(o).pragma("query_only", "on"));
             let reader = Database::connect(reader).await?;
-            Ok(Self { writer: count(writer), reader: count(reader), clock })
+            Ok(Self { writer: count(writer), reader: count(reader), clock, lease: LEASE })
         } else {
             writer.max_connections(options.max_connections);
             let pool = count(Database::connect(writer).await?);
-            Ok(Self { writer: pool.clone(), reader: pool, clock })
+            Ok(Self { writer: pool.clone(), reader: pool, clock, lease: LEASE })
         }
+    }
+
+    /// With another [`lease`](Self::lease) than a minute.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// How long work may show no sign of life before it is given to others: an import, and on PostgreSQL an
+    /// organisation's lock.
+    pub fn lease(&self) -> Duration {
+        self.lease
     }
 
     pub fn backend(&self) -> DbBackend {
@@ -121,7 +137,10 @@ impl Db {
         let tx = self.begin().await?;
         if tx.backend == DbBackend::Postgres {
             let mut sql = Sql::new(tx.backend);
-            sql.push("SELECT 1 AS one FROM organization WHERE id = ").bind(organization_id).push(" FOR NO KEY UPDATE");
+            // A process that is held up while it has the lock loses it: PostgreSQL then ends the transaction.
+            let idle = self.lease.as_millis().to_string();
+            sql.push("SELECT set_config('idle_in_transaction_session_timeout', ").bind(idle).push(", true) FROM ");
+            sql.push("organization WHERE id = ").bind(organization_id).push(" FOR NO KEY UPDATE");
             tx.txn.query_one_raw(sql.statement()).await?;
         }
         Ok(Tx { organization_id, ..tx })
@@ -148,6 +167,7 @@ impl Db {
             organization_id: OrganizationId(uuid::Uuid::nil()),
             now,
             clock: self.clock.clone(),
+            lease: self.lease,
         })
     }
 }
@@ -177,9 +197,15 @@ pub struct Tx {
     pub organization_id: OrganizationId,
     pub now: Time,
     pub clock: Clock,
+    lease: Duration,
 }
 
 impl Tx {
+    /// When a claim or a sign of life of this transaction runs out.
+    pub fn lease_until(&self) -> Time {
+        self.now + self.lease
+    }
+
     pub fn connection(&self) -> &DatabaseTransaction {
         &self.txn
     }

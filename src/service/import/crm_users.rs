@@ -188,7 +188,9 @@ pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
             return refuse(work, tx, run, &fault, failed).await;
         }
     }
-    let options = Options { is_complete: work.job.is_complete, import: Some(work.job), dry };
+    let columns = work.layout.kind().table().columns.len();
+    let absent: Vec<usize> = (0..columns).filter(|column| work.layout.place(*column).is_none()).collect();
+    let options = Options { is_complete: work.job.is_complete, absent: &absent, import: Some(work.job), dry };
     let (published, halted) = publish(&tx, &integration, run, options).await?;
     let mut stale = Stale { rows: job.stale_rows, first: job.stale_line };
     stale.join(published.stale);

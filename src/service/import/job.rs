@@ -15,9 +15,6 @@ use crate::service::{
     error::{Error, ErrorCode, Fault, Result},
 };
 
-/// How long a claim holds without a sign of life.
-pub const LEASE: Duration = Duration::seconds(60);
-
 /// What a worker does with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
@@ -175,7 +172,7 @@ pub async fn claim(services: &Services, owner: Uuid) -> Result<Option<import_job
     let tx = services.db.write(found.organization_id).await?;
     let mut sql = tx.sql();
     sql.push("UPDATE import_job AS j SET ").equals("lease_owner", owner).push(", ");
-    sql.equals("lease_until", tx.now + LEASE).push(", started_at = COALESCE(j.started_at, ").bind(tx.now);
+    sql.equals("lease_until", tx.lease_until()).push(", started_at = COALESCE(j.started_at, ").bind(tx.now);
     sql.push("), status = CASE WHEN j.status = 'QUEUED' THEN 'RUNNING' ELSE j.status END, ");
     sql.push("revert_status = CASE WHEN j.revert_status = 'QUEUED' THEN 'RUNNING' ELSE j.revert_status END WHERE ");
     sql.equals("j.organization_id", found.organization_id).push(" AND ").equals("j.id", found.id);
@@ -207,7 +204,7 @@ pub async fn renew(services: &Services, job: &import_job::Model) -> Result<()> {
     // Not under the organisation's lock: a transaction that has it may take longer than a lease.
     let tx = services.db.write_beside(job.organization_id).await?;
     let mut sql = tx.sql();
-    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now + LEASE);
+    sql.push("UPDATE import_job SET ").equals("lease_until", tx.lease_until());
     guarded(&tx, sql, job).await?;
     tx.commit().await
 }
@@ -218,7 +215,7 @@ pub async fn renew(services: &Services, job: &import_job::Model) -> Result<()> {
 /// [`Error::superseded`] when the job is no longer this worker's; the transaction must then not be committed.
 pub async fn advance(tx: &Tx, job: &import_job::Model, counts: Counts, cursor: Option<Position>) -> Result<()> {
     let mut sql = tx.sql();
-    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now + LEASE);
+    sql.push("UPDATE import_job SET ").equals("lease_until", tx.lease_until());
     for (column, count) in [
         ("processed_rows", counts.processed),
         ("created_rows", counts.created),
@@ -246,7 +243,7 @@ pub async fn advance(tx: &Tx, job: &import_job::Model, counts: Counts, cursor: O
 /// Goes to a step, to its beginning: what was found before is counted anew.
 pub async fn start(tx: &Tx, job: &import_job::Model, phase: ImportPhase, first: Position) -> Result<()> {
     let mut sql = tx.sql();
-    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now + LEASE);
+    sql.push("UPDATE import_job SET ").equals("lease_until", tx.lease_until());
     from_the_start(&mut sql, phase, first);
     guarded(tx, sql, job).await
 }
@@ -310,7 +307,7 @@ pub async fn finish(tx: &Tx, job: &import_job::Model, fault: Option<&Fault>) -> 
 /// that failed.
 pub async fn refuse(tx: &Tx, job: &import_job::Model, fault: &Fault, failed: i64) -> Result<()> {
     let mut sql = tx.sql();
-    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now + LEASE);
+    sql.push("UPDATE import_job SET ").equals("lease_until", tx.lease_until());
     reset(&mut sql);
     guarded(tx, sql, job).await?;
     advance(tx, job, Counts { processed: failed, failed, ..Counts::default() }, None).await?;
@@ -328,7 +325,7 @@ fn code_name(code: ErrorCode) -> Result<String> {
 /// Gives a job back unfinished, so that the next worker need not wait for the lease to run out.
 pub async fn release(tx: &Tx, job: &import_job::Model) -> Result<()> {
     let mut sql = tx.sql();
-    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now - LEASE);
+    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now - Duration::seconds(1));
     guarded(tx, sql, job).await
 }
 
@@ -342,7 +339,7 @@ pub async fn set_sync_run(tx: &Tx, job: &import_job::Model, run: SyncRunId) -> R
 /// Undoing went on: what it did, and where it goes on.
 pub async fn reverted(tx: &Tx, job: &import_job::Model, rows: i64, left_alone: i64, cursor: &str) -> Result<()> {
     let mut sql = tx.sql();
-    sql.push("UPDATE import_job SET ").equals("lease_until", tx.now + LEASE).push(", ");
+    sql.push("UPDATE import_job SET ").equals("lease_until", tx.lease_until()).push(", ");
     sql.push("reverted_rows = reverted_rows + ").bind(rows).push(", left_alone_rows = left_alone_rows + ");
     sql.bind(left_alone).push(", ").equals("revert_cursor", cursor);
     guarded(tx, sql, job).await

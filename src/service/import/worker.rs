@@ -89,7 +89,7 @@ pub async fn step(services: &Services, owner: Uuid, stop: &CancellationToken) ->
 /// Gives signs of life until the job is no longer this worker's; the error that says so.
 async fn stay_alive(services: &Services, job: &import_job::Model) -> Error {
     loop {
-        tokio::time::sleep(job::LEASE.to_std().unwrap_or_default() / 3).await;
+        tokio::time::sleep(services.db.lease() / 3).await;
         match job::renew(services, job).await {
             Err(error) if error.is_superseded() => return error,
             Err(error) => tracing::warn!(%error, import = %job.id.0, "an import could not give a sign of life"),

@@ -1,5 +1,6 @@
 //! Receipts of CRM users: pushes, files and pulls, and the linking that follows.
 
+mod pair;
 pub mod publish;
 pub mod push;
 pub mod query;

@@ -1,11 +1,10 @@
 //! A receipt of CRM users carried out in one step: staged first, in whatever pieces it came, then published and linked.
 //! However it was cut and ordered, the outcome is the same.
 
-use entity::{CrmUserId, Email, ExternalId, RowOutcome, SyncRunId, import_job, integration};
-use sea_orm::FromQueryResult;
+use entity::{CrmUserId, RowOutcome, SyncRunId, import_job, integration};
 
+use super::pair::{Pair, load};
 use crate::service::{
-    clock::Time,
     crm_user::incoming::Normalized,
     db::{Rows, Tx, sql::Kind},
     error::{ErrorCode, Fault, Result},
@@ -14,12 +13,9 @@ use crate::service::{
         rows::{Logged, keep},
     },
     linking::{self, Touched},
-    user::apply::FieldChange,
     words::{self, Changed, Words},
 };
 
-/// Staged rows are carried out in pieces of this size.
-const CHUNK: i64 = 5_000;
 /// The mass-change limit lets this many mappings go whatever their share.
 const ALWAYS_ALLOWED: i64 = 10;
 
@@ -53,6 +49,9 @@ pub struct Published {
 pub struct Options<'a> {
     /// It lists every CRM user: those it leaves out become inactive.
     pub is_complete: bool,
+    /// The columns of `csv::crm_users` that it does not have: those attributes of a CRM user that is there already stay
+    /// as they are.
+    pub absent: &'a [usize],
     /// The import that it is, which keeps rows.
     pub import: Option<&'a import_job::Model>,
     /// Work out what it comes to, and change nothing.
@@ -101,63 +100,6 @@ pub async fn stage(tx: &Tx, run: SyncRunId, staged: &[Staged]) -> Result<()> {
     Ok(())
 }
 
-/// A staged row beside the CRM user that is there.
-#[derive(FromQueryResult)]
-struct Pair {
-    line: i64,
-    new_id: CrmUserId,
-    external_id: ExternalId,
-    email: Option<Email>,
-    name: Option<String>,
-    username: Option<String>,
-    title: Option<String>,
-    team: Option<String>,
-    is_active: bool,
-    crm_created_at: Option<Time>,
-    cells: Option<String>,
-    old_id: Option<CrmUserId>,
-    old_email: Option<Email>,
-    old_name: Option<String>,
-    old_username: Option<String>,
-    old_title: Option<String>,
-    old_team: Option<String>,
-    old_is_active: Option<bool>,
-    old_crm_created_at: Option<Time>,
-}
-
-impl Pair {
-    fn texts(&self) -> (Vec<String>, Vec<String>) {
-        let own = |texts: [Option<&str>; 4]| texts.into_iter().flatten().map(str::to_owned).collect::<Vec<_>>();
-        let email = self.email.as_ref().map(Email::as_str);
-        let old_email = self.old_email.as_ref().map(Email::as_str);
-        let old_id = self.old_id.map(|_| self.external_id.as_str());
-        (
-            own([old_id, old_email, self.old_name.as_deref(), self.old_username.as_deref()]),
-            own([Some(self.external_id.as_str()), email, self.name.as_deref(), self.username.as_deref()]),
-        )
-    }
-
-    fn differences(&self) -> Vec<FieldChange> {
-        let mut changes = Vec::new();
-        let mut compare = |field: &str, before: Option<String>, after: Option<String>| {
-            if before != after {
-                changes.push(FieldChange { field: field.to_owned(), before, after });
-            }
-        };
-        let email = |email: &Option<Email>| email.as_ref().map(|email| email.0.clone());
-        let time = |time: &Option<Time>| time.map(|time| time.to_rfc3339());
-        compare("email", email(&self.old_email), email(&self.email));
-        compare("name", self.old_name.clone(), self.name.clone());
-        compare("username", self.old_username.clone(), self.username.clone());
-        compare("title", self.old_title.clone(), self.title.clone());
-        compare("team", self.old_team.clone(), self.team.clone());
-        compare("isActive", self.old_is_active.map(|b| b.to_string()), Some(self.is_active.to_string()));
-        // A receipt that does not say when the CRM made the user does not unsay it.
-        compare("createdAt", time(&self.old_crm_created_at), time(&self.crm_created_at.or(self.old_crm_created_at)));
-        changes
-    }
-}
-
 /// Carries out a receipt that has come in whole, and links whomever it touches; what was staged is gone then.
 ///
 /// The fault is `MASS_CHANGE_LIMIT` (DESIGN.md, linking, rule 6): the receipt was stopped and changed nothing.
@@ -178,7 +120,7 @@ pub async fn publish(
     let mut touched = Touched::default();
     let mut after = i64::MIN;
     loop {
-        let pairs = load(tx, integration, run, after).await?;
+        let pairs = load(tx, integration, run, after, options.absent).await?;
         let Some(last) = pairs.last() else { break };
         after = last.line;
         upsert(tx, integration, run, &pairs, &mut done, &mut touched, options).await?;
@@ -259,21 +201,6 @@ async fn mass_change(
     }))
 }
 
-async fn load(tx: &Tx, integration: &integration::Model, run: SyncRunId, after: i64) -> Result<Vec<Pair>> {
-    let mut sql = tx.sql();
-    sql.push(
-        "SELECT s.line, s.new_id, s.external_id, s.email, s.name, s.username, s.title, s.team, s.is_active, \
-         s.crm_created_at, s.cells, c.id AS old_id, c.email AS old_email, c.name AS old_name, \
-         c.username AS old_username, c.title AS old_title, c.team AS old_team, c.is_active AS old_is_active, \
-         c.crm_created_at AS old_crm_created_at FROM crm_user_stage s LEFT JOIN crm_user c \
-         ON c.organization_id = s.organization_id AND c.external_id = s.external_id AND ",
-    );
-    sql.equals("c.integration_id", integration.id).push(" WHERE ").equals("s.organization_id", tx.organization_id);
-    sql.push(" AND ").equals("s.sync_run_id", run).push(" AND s.line > ").bind(after);
-    sql.push(" ORDER BY s.line LIMIT ").bind(CHUNK);
-    Ok(sql.all(tx.connection()).await?)
-}
-
 const CRM_USER: &[(&str, Kind)] = &[
     ("id", Kind::Uuid),
     ("external_id", Kind::Text),
@@ -301,9 +228,8 @@ async fn upsert(
     let mut words = Vec::new();
     let mut logged = Vec::new();
     for pair in pairs {
-        let id = pair.old_id.unwrap_or(pair.new_id);
-        let changes = pair.differences();
-        let outcome = match pair.old_id {
+        let (id, changes) = (pair.id, pair.differences());
+        let outcome = match pair.old {
             None => RowOutcome::Created,
             Some(_) if changes.is_empty() => RowOutcome::Unchanged,
             Some(_) => RowOutcome::Updated,
@@ -332,20 +258,22 @@ async fn upsert(
         rows.add(&[
             &id,
             &pair.external_id,
-            &pair.email,
-            &pair.name,
-            &pair.username,
-            &pair.title,
-            &pair.team,
-            &pair.is_active,
-            &pair.crm_created_at.or(pair.old_crm_created_at),
+            &pair.new.email,
+            &pair.new.name,
+            &pair.new.username,
+            &pair.new.title,
+            &pair.new.team,
+            &pair.new.is_active,
+            &pair.new.crm_created_at,
             &pair.cells.as_ref().map(|_| pair.line),
         ]);
-        if pair.old_is_active == Some(true) && !pair.is_active {
-            done.deactivated += 1;
-        }
-        if pair.old_email != pair.email {
-            touched.emails.extend(pair.old_email.clone());
+        if let Some(old) = &pair.old {
+            if old.is_active && !pair.new.is_active {
+                done.deactivated += 1;
+            }
+            if old.email != pair.new.email {
+                touched.emails.extend(old.email.clone());
+            }
         }
         touched.crm_users.push(id);
         let (before, after) = pair.texts();

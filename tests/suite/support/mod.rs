@@ -6,6 +6,7 @@ pub mod events;
 pub mod import;
 pub mod program;
 pub mod proxy;
+pub mod remote;
 pub mod scene;
 pub mod show;
 pub mod socket;

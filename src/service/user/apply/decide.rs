@@ -13,7 +13,7 @@ use crate::service::{
     db::Tx,
     error::{ErrorCode, Fault, Faults, Step},
     team::{TeamRef, Tree},
-    user::Patch,
+    user::{Patch, UserRef},
     value::{email, list, name, team_path},
 };
 
@@ -22,9 +22,18 @@ pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Opti
     match change.operation {
         Operation::Add => add(tx, world, change, options),
         Operation::Edit => {
-            let person = world.find(&change.user).map_err(|fault| vec![fault])?.clone();
-            let mut after = person.clone();
+            let found = world.find(&change.user).cloned();
             let mut draft = Draft::new(tx, world, options);
+            let person = match (found, &change.user) {
+                (Ok(person), _) => person,
+                (Err(fault), UserRef::Id(_)) => return Err(vec![fault]),
+                // Nobody is changed, but all else that is wrong is said too.
+                (Err(fault), UserRef::Email(_)) => {
+                    draft.faults.push(fault);
+                    draft.blank(tx.clock.id())
+                }
+            };
+            let mut after = person.clone();
             draft.attributes(&mut after, &change.attributes, false);
             draft.keep_an_admin(&person, Some(&after), "role");
             let teams = draft.finish(change.flawed)?;
@@ -53,23 +62,7 @@ pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Opti
 fn add(tx: &Tx, world: &mut World, change: &Change, options: &Options) -> Result<Applied, Faults> {
     let id: UserId = tx.clock.id();
     let mut draft = Draft::new(tx, world, options);
-    let mut person = Person {
-        id,
-        email: Email(String::new()),
-        first_name: None,
-        last_name: None,
-        title: None,
-        team: None,
-        role: UserRole::Member,
-        object_visibility: ObjectVisibility::Team,
-        profile: draft.default_profile(),
-        status: UserStatus::Active,
-        suspended_at: None,
-        managed: BTreeSet::new(),
-        licenses: BTreeSet::new(),
-        import_line: change.line,
-        updated_at: Some(tx.now),
-    };
+    let mut person = Person { import_line: change.line, ..draft.blank(id) };
     draft.attributes(&mut person, &change.attributes, true);
     let teams = draft.finish(change.flawed)?;
     for team in &teams {
@@ -194,6 +187,27 @@ impl<'a> Draft<'a> {
 
     fn default_profile(&mut self) -> entity::ConfigurationProfileId {
         self.take(self.world.profile(&ProfileRef::Default)).unwrap_or(entity::ConfigurationProfileId(uuid::Uuid::nil()))
+    }
+
+    /// What a new user is where nothing is said.
+    fn blank(&mut self, id: UserId) -> Person {
+        Person {
+            id,
+            email: Email(String::new()),
+            first_name: None,
+            last_name: None,
+            title: None,
+            team: None,
+            role: UserRole::Member,
+            object_visibility: ObjectVisibility::Team,
+            profile: self.default_profile(),
+            status: UserStatus::Active,
+            suspended_at: None,
+            managed: BTreeSet::new(),
+            licenses: BTreeSet::new(),
+            import_line: None,
+            updated_at: Some(self.tx.now),
+        }
     }
 
     /// # Faults
