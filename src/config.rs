@@ -30,8 +30,12 @@ pub enum Command {
     /// Print the GraphQL schema.
     Schema,
     /// Send a file of users, mappings or CRM users to a server, and follow what becomes of it.
+    ///
+    /// Exit codes: 0 when every row went in, 1 when rows failed, 2 when nothing came of it.
     Import(client::settings::Import),
     /// Get users or mappings from a server, as a file.
+    ///
+    /// Exit codes: 0 when it is complete, 2 when it is not.
     Export(client::settings::Export),
 }
 

@@ -30,6 +30,8 @@ const AWAY: Duration = Duration::from_secs(120);
 /// How often an import is asked about: at first, and in the end.
 const OFTEN: Duration = Duration::from_millis(150);
 const SELDOM: Duration = Duration::from_secs(1);
+/// How often the bar moves while nothing happens.
+const TICK: Duration = Duration::from_millis(200);
 
 /// What the file is sent with.
 struct Asked {
@@ -127,12 +129,7 @@ async fn send(
     variables["errorPolicy"] = json!(if file.reject_file { "REJECT_FILE" } else { "SKIP_FAILED_ROWS" });
     variables["idempotencyKey"] = json!(file.idempotency_key);
 
-    let shown = if bar.length().is_some() {
-        "Sending {bar:30} {bytes}/{total_bytes} ({bytes_per_sec})"
-    } else {
-        "Sending {spinner} {bytes} ({bytes_per_sec})"
-    };
-    style(&bar, shown);
+    bar.enable_steady_tick(TICK);
     let query = format!("mutation ($input: {input}!) {{ {} }}", payload(&format!("{mutation}(input: $input)")));
     let variables = json!({ "input": variables });
     let answered: Answered = server.upload(&query, variables, "variables.input.source.file", part).await?;
@@ -166,6 +163,7 @@ fn made(answered: Answered, what: &str) -> Result<String, String> {
 
 /// The file, read as it is sent.
 async fn part(path: &Path, bar: &ProgressBar) -> Result<Part, String> {
+    style(bar, "Sending {spinner} {bytes} ({bytes_per_sec})");
     if path == Path::new("-") {
         return Ok(Part::stream(body(tokio::io::stdin(), bar)).file_name("stdin.csv"));
     }
@@ -181,6 +179,7 @@ async fn part(path: &Path, bar: &ProgressBar) -> Result<Part, String> {
     }
     // What is added to it meanwhile is not in it.
     let size = found.len();
+    style(bar, "Sending {bar:30} {bytes}/{total_bytes} ({bytes_per_sec})");
     bar.set_length(size);
     Ok(Part::stream_with_length(body(file.take(size), bar), size).file_name(name))
 }
@@ -265,6 +264,7 @@ fn is_over(job: &Job, goal: Goal) -> bool {
 async fn wait(server: &Server, id: &str, goal: Goal, timeout: Option<u64>) -> Result<Job, String> {
     let bar = ProgressBar::no_length();
     style(&bar, "{spinner} {msg}");
+    bar.enable_steady_tick(TICK);
     let started = Instant::now();
     let mut heard = Instant::now();
     let mut pause = OFTEN;
@@ -321,8 +321,8 @@ fn show(bar: &ProgressBar, job: &Job, goal: Goal) {
         return;
     }
     if let (Some(total), None) = (job.total_rows, bar.length()) {
-        bar.set_length(total);
         style(bar, "{bar:30} {human_pos}/{human_len} rows{msg}");
+        bar.set_length(total);
     }
     bar.set_position(job.processed_rows);
     let mut message = String::new();
@@ -343,7 +343,6 @@ fn style(bar: &ProgressBar, template: &str) {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
-    bar.enable_steady_tick(Duration::from_millis(200));
 }
 
 /// Writes to standard output; nobody reading it is no reason to stop.

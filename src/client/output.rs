@@ -1,10 +1,8 @@
 //! Where files go that come from the server.
 
 use std::{
-    error::Error,
     fs::File,
     io::{self, Write},
-    iter,
     path::{Path, PathBuf},
 };
 
@@ -72,8 +70,8 @@ async fn copy(download: &mut Download, file: &mut File, path: &Path, seen: impl 
 }
 
 fn failed(path: &Path, error: &io::Error) -> String {
-    // What is in front of the cause may name the temporary file.
-    let first: Option<&dyn Error> = Some(error);
-    let causes = iter::successors(first, |error| (*error).source());
-    format!("{} can't be written: {}", path.display(), causes.last().map(ToString::to_string).unwrap_or_default())
+    // A temporary file's name, where it stands behind the cause, says nothing to anybody.
+    let why = error.to_string();
+    let why = why.split_once(" at path ").map_or(why.as_str(), |(why, _)| why);
+    format!("{} can't be written: {why}", path.display())
 }

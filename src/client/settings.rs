@@ -29,8 +29,7 @@ pub struct Import {
     pub command: ImportCommand,
 }
 
-/// What is done about an import. All follow it to its end, and then tell what became of it. Exit codes: 0 when every row
-/// went in, 1 when rows failed, 2 when there was no import or it failed as a whole.
+/// What is done about an import. All follow it to its end, and then tell what became of it.
 #[derive(Debug, Subcommand)]
 pub enum ImportCommand {
     /// Add, edit, suspend, reactivate or delete the users of a file.
@@ -194,7 +193,7 @@ pub struct Export {
     pub command: ExportCommand,
 }
 
-/// What is exported. Exit codes: 0 when all of it is there, 2 otherwise.
+/// What is exported.
 #[derive(Debug, Subcommand)]
 pub enum ExportCommand {
     /// Users, in the columns that an import of users has.

@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Rows read at once: many enough that asking for them costs little beside them, few enough to be held twice.
-const CHUNK: i64 = 4_000;
+const CHUNK: i64 = 2_000;
 
 /// An address to download the users from that the filter finds, and when it expires.
 ///

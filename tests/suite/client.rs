@@ -115,15 +115,32 @@ fn files_go_in_and_what_fails_is_told(office: &Office) {
     office
         .write("good.csv", &format!("{USERS}\na@x.com,Ann,,,New:Team,,,,,,Add\nb@x.com,Bob,,,,,,,,,Add\n,,,,,,,,,,\n"));
     let good = office.run(&["import", "users", "good.csv", "--create-missing-teams"]);
-    insta::assert_snapshot!(good.show(), @"");
+    insta::assert_snapshot!(good.show(), @"
+    good.csv is import ID.
+    Import ID: completed. Rows: 3 (2 created, 1 skipped).
+    exit code 0
+    ");
 
     office.write(
         "bad.csv",
         &format!("{USERS}\nc@x.com,Cy,,,,,,,,,Add\na@x.com,Ann,,,,,,,,,Add\nd@x.com,,,,Nowhere,Boss,,,,,Add\n"),
     );
     let bad = office.run(&["import", "users", "bad.csv", "--log", "failed.csv"]);
-    insta::assert_snapshot!(bad.show(), @"");
-    insta::assert_snapshot!(office.read("failed.csv"), @"");
+    insta::assert_snapshot!(bad.show(), @r#"
+    bad.csv is import ID.
+    The log of all failed rows is in failed.csv.
+    Import ID: completed. Rows: 3 (1 created, 2 failed).
+    Failed rows:
+      line 3, Email Address: ALREADY_EXISTS: There already is a user with the email a@x.com.
+      line 4, Role: INVALID: "Boss" is not one of Admin, Manager, Member, Data.
+      line 4, Team: TEAM_NOT_FOUND: There is no team "Nowhere".
+    exit code 1
+    "#);
+    insta::assert_snapshot!(office.read("failed.csv"), @r#"
+    Email Address,First Name,Last Name,Title,Team,Role,Object Visibility,Configuration Profile,Manager Of,Licenses,Operation,_line,_column,_code,_message
+    a@x.com,Ann,,,,,,,,,Add,3,Email Address,ALREADY_EXISTS,There already is a user with the email a@x.com.
+    d@x.com,,,,Nowhere,Boss,,,,,Add,4,Role; Team,INVALID; TEAM_NOT_FOUND,"""Boss"" is not one of Admin, Manager, Member, Data.; There is no team ""Nowhere""."
+    "#);
 
     // By name, from standard input: more rows fail than are shown.
     let mut rows = String::from("operation,email address\n");
@@ -136,11 +153,19 @@ fn files_go_in_and_what_fails_is_told(office: &Office) {
     let piped = office.ended(piped.wait_with_output().unwrap());
     assert_eq!((piped.code, piped.output.lines().count()), (Some(1), 22), "{}", piped.show());
     let first = piped.output.lines().take(3).collect::<Vec<_>>().join("\n");
-    insta::assert_snapshot!(first, @"");
+    insta::assert_snapshot!(first, @"
+    Import ID: completed. Rows: 30 (30 failed).
+    Failed rows, the first 20 of 30:
+      line 2, Email Address: USER_NOT_FOUND: There is no user with the email nobody0@x.com.
+    ");
 
     office.write("crm.csv", "external_id,email,name\n0058Z00000zzzzz,a@x.com,Ann\n");
     let crm_users = office.run(&["import", "crm-users", "--integration", "Salesforce", "crm.csv"]);
-    insta::assert_snapshot!(crm_users.show(), @"");
+    insta::assert_snapshot!(crm_users.show(), @"
+    crm.csv is import ID.
+    Import ID: completed. Rows: 1 (1 created).
+    exit code 0
+    ");
     // Linking was faster.
     office.write("map.csv", "email,external_id,alias_email,operation\na@x.com,a@x.com,ann@x.com,add\n");
     let map = ["import", "mappings", "--integration", "Salesforce", "map.csv"];
@@ -148,7 +173,11 @@ fn files_go_in_and_what_fails_is_told(office: &Office) {
     assert_eq!(refused.code, Some(1), "{}", refused.show());
     assert!(refused.output.contains("line 2, email: MAPPING_EXISTS: "), "{}", refused.show());
     let mapped = office.run(&[&map[..], &["--on-existing", "override-automatic"]].concat());
-    insta::assert_snapshot!(mapped.show(), @"");
+    insta::assert_snapshot!(mapped.show(), @"
+    map.csv is import ID.
+    Import ID: completed. Rows: 1 (1 updated).
+    exit code 0
+    ");
 
     let asked = office.command(&["import", "users", "bad.csv", "--json"]).output().unwrap();
     let job: Value = serde_json::from_slice(&asked.stdout).unwrap();
@@ -215,6 +244,8 @@ fn what_can_not_be_done_is_told(office: &Office) {
     let nobody = format!("http://{closed}");
     let elsewhere = format!("http://{}/elsewhere", office.server.address);
     let secure = format!("https://{}", office.server.address);
+    // Numbers of errors are the system's own.
+    let number = regex::Regex::new(r" \(os error \d+\)").unwrap();
     let mut told = Vec::new();
     for arguments in [
         &["import", "users", "missing.csv"][..],
@@ -236,14 +267,29 @@ fn what_can_not_be_done_is_told(office: &Office) {
     ] {
         let ended = office.run(arguments);
         assert_eq!((ended.code, ended.output.as_str()), (Some(2), ""), "{arguments:?}: {}", ended.errors);
-        // Numbers of errors are the system's own.
-        let told_of =
-            regex::Regex::new(r" \(os error \d+\)").unwrap().replace(ended.errors.trim_end(), "").into_owned();
+        let told_of = number.replace(ended.errors.trim_end(), "").into_owned();
         told.push(told_of.replace(&closed.to_string(), "CLOSED"));
     }
     let told = told.join("\n");
     assert!(!told.contains("secret"), "{told}");
-    insta::assert_snapshot!(told, @"");
+    insta::assert_snapshot!(told, @r#"
+    counterpart: missing.csv can't be read: No such file or directory
+    counterpart: . can't be read: it is a folder
+    counterpart: the server refuses the file: HEADER_MISMATCH (source): The header row does not fit. Missing: "Email Address"; "First Name"; "Last Name"; "Title"; "Team"; "Role"; "Object Visibility"; "Configuration Profile"; "Manager Of"; "Licenses"; "Operation". Unknown: "Email" (column 1), nearest to "Email Address"; "Name" (column 2), nearest to "Manager Of". The header must be: Email Address,First Name,Last Name,Title,Team,Role,Object Visibility,Configuration Profile,Manager Of,Licenses,Status,Suspended At,Operation ("Status" and "Suspended At" may be left out).
+    counterpart: the server refuses the file: EMPTY_FILE (source): The file is empty: it has not even a header row.
+    counterpart: the server refuses the file: NOT_FOUND (integration): There is no integration named "Nowhere".
+    counterpart: missing/log.csv can't be written: No such file or directory
+    counterpart: the server refuses this: NOT_FOUND (id): There is no import with this id.
+    counterpart: there is no import nothing
+    counterpart: http://CLOSED/ can't be reached (Connection refused): see that the server runs, or give its address with --url (COUNTERPART_URL)
+    counterpart: http://SERVER/elsewhere/ answers 404 Not Found, and not as a Counterpart server does: give the server's address with --url (COUNTERPART_URL)
+    counterpart: https://SERVER/ can't be reached (received corrupt message of type InvalidContentType): see that the server runs, or give its address with --url (COUNTERPART_URL)
+    counterpart: COUNTERPART_URL (--url): `localhost` can't be used: give the whole address, such as https://counterpart.example.com
+    counterpart: the server refuses the token (COUNTERPART_TOKEN, --token): it is unknown, expired or revoked, or its user may not sign in
+    counterpart: COUNTERPART_TOKEN (--token): this can't be used: give the token as it was printed, `cpt_…`
+    counterpart: missing/users.csv can't be written: No such file or directory
+    counterpart: the server refuses the export: NOT_FOUND (filter.integration): There is no integration named "Nowhere".
+    "#);
     let usage = office.command(&["import", "users", "users.csv"]).env_remove("COUNTERPART_TOKEN").output().unwrap();
     assert_eq!(usage.status.code(), Some(2));
     let help = office.command(&["import", "users", "--help"]).output().unwrap();

@@ -18,6 +18,8 @@ both!(
     an_interrupted_undoing_goes_on,
     crm_users_are_planned_and_applied,
     crm_users_are_undone,
+    mappings_are_planned_and_applied,
+    mappings_are_undone,
     an_import_is_canceled,
     what_can_not_be_done_says_why,
 );
@@ -460,4 +462,80 @@ async fn what_can_not_be_done_says_why(world: World) {
     for mutation in ["applyImport", "cancelImport", "revertImport"] {
         assert_eq!(ask(&world, mutation, "bm8").await, "NOT_FOUND: There is no import with this id.");
     }
+}
+
+async fn mappings(world: &World, rows: &[&str], options: &str) -> String {
+    let text = format!("email,external_id,alias_email,operation\n{}\n", rows.join("\n"));
+    let field = format!("importMappings(input: {{integration: {{name: \"CRM\"}}, source: {{text: $text}}{options}}})");
+    make(world, &field, &text).await
+}
+
+/// Five people: Ann is linked, Bob and Cid are mapped by hand, Dan and Eve are not.
+async fn mapped_people(world: &World) {
+    people(world).await;
+    scene::push(world, "CRM", &[("3", "three@y.com"), ("4", "four@y.com"), ("5", "five@y.com")]).await;
+    scene::map(world, "bob@x.com", "CRM", "3").await;
+    for email in ["dan@x.com", "eve@x.com"] {
+        scene::user(world, email, json!({})).await;
+    }
+    world.services.clock.advance(Duration::seconds(1));
+}
+
+/// A swap, an automatic mapping taken over, a new one, one that stays, one removed by name that is not there.
+const MAPPINGS: &[&str] = &[
+    "bob@x.com,2,,replace",
+    "cid@x.com,3,old@x.com,replace",
+    "ann@x.com,1,,replace",
+    "dan@x.com,4,,add",
+    "eve@x.com,,,remove",
+    "eve@x.com,5,,add",
+    ",,,",
+];
+
+async fn mappings_are_planned_and_applied(world: World) {
+    mapped_people(&world).await;
+    let before = crm(&world).await;
+    let id = mappings(&world, MAPPINGS, ", mode: PLAN").await;
+    let plan = worked(&world, &id).await;
+    insta::assert_snapshot!(summary(&plan), @"");
+    insta::assert_snapshot!(rows(&plan), @"");
+    assert_eq!(crm(&world).await, before);
+    let applied = done(&world, "applyImport", &id).await;
+    assert_eq!(summary(&applied), summary(&plan).replace("PLANNED", "COMPLETED"));
+    insta::assert_snapshot!(crm(&world).await, @"");
+
+    let id = mappings(&world, &["eve@x.com,5,,add", "nobody@x.com,5,,add"], ", mode: PLAN").await;
+    worked(&world, &id).await;
+    scene::map(&world, "eve@x.com", "CRM", "5").await;
+    let before = crm(&world).await;
+    insta::assert_snapshot!(summary(&done(&world, "applyImport", &id).await), @"");
+    assert_eq!(crm(&world).await, before);
+
+    let id = mappings(&world, &["dan@x.com,,,remove", "nobody@x.com,5,,add"], ", errorPolicy: REJECT_FILE").await;
+    insta::assert_snapshot!(summary(&worked(&world, &id).await), @"");
+    assert_eq!(crm(&world).await, before);
+}
+
+async fn mappings_are_undone(world: World) {
+    mapped_people(&world).await;
+    let before = crm(&world).await;
+    for options in ["", ", mode: PLAN"] {
+        let id = mappings(&world, &[&MAPPINGS[..4], &["admin@acme.example,5,,add"]].concat(), options).await;
+        if worked(&world, &id).await["status"] == "PLANNED" {
+            done(&world, "applyImport", &id).await;
+        }
+        let undone = done(&world, "revertImport", &id).await;
+        assert_eq!(reverted(&undone), "REVERTED, COMPLETED: 5 undone, 0 left alone");
+        assert_eq!(crm(&world).await, before);
+    }
+
+    let id = mappings(&world, &["bob@x.com,,,remove", "cid@x.com,,,remove", "dan@x.com,4,,add"], "").await;
+    worked(&world, &id).await;
+    world.services.clock.advance(Duration::seconds(1));
+    // Of what the import set free one is taken, and what it made is mapped otherwise.
+    scene::map(&world, "eve@x.com", "CRM", "3").await;
+    scene::map(&world, "dan@x.com", "CRM", "5").await;
+    let undone = done(&world, "revertImport", &id).await;
+    insta::assert_snapshot!(reverted(&undone), @"");
+    insta::assert_snapshot!(crm(&world).await, @"");
 }

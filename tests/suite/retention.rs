@@ -7,6 +7,7 @@ use chrono::Duration;
 use counterpart::service::{clock::Clock, db::Sql, import::retention};
 use futures::poll;
 use object_store::{ObjectStoreExt, memory::InMemory, path::Path};
+use sea_orm::ConnectionTrait;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -112,7 +113,7 @@ async fn what_goes_on_or_may_is_left_alone(world: World) {
     let reverting = import::made(&admin, ADD, &failing(2)).await;
     world.work().await;
     set(&world, |sql| {
-        sql.push("revert_status = 'QUEUED'");
+        sql.push("revert_status = 'FAILED'");
     })
     .await;
     // One whose worker died a while ago, with rows of its first chunk, and one that waits behind it.
@@ -121,6 +122,10 @@ async fn what_goes_on_or_may_is_left_alone(world: World) {
     let waiting = import::made(&admin, ADD, &failing(2)).await;
     world.work_one_chunk_and_die().await;
     assert_eq!((files(&world).await, rows(&world, "import_row").await), (4, 6));
+    // It waits for the one at work.
+    let mut sql = Sql::new(world.services.db.backend());
+    sql.push("UPDATE import_job SET revert_status = 'QUEUED' WHERE revert_status = 'FAILED'");
+    world.services.db.writer().execute_raw(sql.statement()).await.unwrap();
 
     clock.advance(Duration::days(6));
     sweep(&world).await;

@@ -307,10 +307,9 @@ pub async fn finish(tx: &Tx, job: &import_job::Model, fault: Option<&Fault>) -> 
 /// that failed.
 pub async fn refuse(tx: &Tx, job: &import_job::Model, fault: &Fault, failed: i64) -> Result<()> {
     let mut sql = tx.sql();
-    sql.push("UPDATE import_job SET ").equals("lease_until", tx.lease_until());
-    reset(&mut sql);
+    sql.push("UPDATE import_job SET created_rows = 0, updated_rows = 0, unchanged_rows = 0, deleted_rows = 0, ");
+    sql.equals("failed_rows", failed).push(", processed_rows = skipped_rows + ").bind(failed);
     guarded(tx, sql, job).await?;
-    advance(tx, job, Counts { processed: failed, failed, ..Counts::default() }, None).await?;
     finish(tx, job, Some(fault)).await
 }
 

@@ -11,7 +11,7 @@ use crate::service::{clock::Time, csv::crm_users as column, db::Tx, error::Resul
 const CHUNK: i64 = 5_000;
 
 /// What the CRM says of its user.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Attributes {
     pub email: Option<Email>,
     pub name: Option<String>,
@@ -89,10 +89,11 @@ impl Pair {
         (before.unwrap_or_default(), self.new.texts(&self.external_id))
     }
 
-    /// What changes about a CRM user that is there.
+    /// What changes about the CRM user; all that it has where it is not there yet.
     pub fn differences(&self) -> Vec<FieldChange> {
-        let Some(old) = &self.old else { return Vec::new() };
-        let new = &self.new;
+        let (nothing, new) = (Attributes::default(), &self.new);
+        let old = self.old.as_ref().unwrap_or(&nothing);
+        let was_active = self.old.as_ref().map(|old| old.is_active.to_string());
         let mut changes = Vec::new();
         let mut compare = |field: &str, before: Option<String>, after: Option<String>| {
             if before != after {
@@ -106,7 +107,7 @@ impl Pair {
         compare("username", old.username.clone(), new.username.clone());
         compare("title", old.title.clone(), new.title.clone());
         compare("team", old.team.clone(), new.team.clone());
-        compare("isActive", Some(old.is_active.to_string()), Some(new.is_active.to_string()));
+        compare("isActive", was_active, Some(new.is_active.to_string()));
         compare("createdAt", time(&old.crm_created_at), time(&new.crm_created_at));
         changes
     }
