@@ -497,22 +497,36 @@ async fn mappings_are_planned_and_applied(world: World) {
     let before = crm(&world).await;
     let id = mappings(&world, MAPPINGS, ", mode: PLAN").await;
     let plan = worked(&world, &id).await;
-    insta::assert_snapshot!(summary(&plan), @"");
-    insta::assert_snapshot!(rows(&plan), @"");
+    insta::assert_snapshot!(summary(&plan), @"PLANNED (created 1, updated 3, skipped 1, failed 2)");
+    insta::assert_snapshot!(rows(&plan), @r#"
+        2 UPDATED externalId 3 > 2
+        3 UPDATED externalId 2 > 3; aliasEmail - > old@x.com
+        4 UPDATED source AUTOMATIC > MANUAL
+        5 CREATED externalId - > 4; source - > MANUAL
+        6 FAILED NOT_FOUND
+        7 FAILED DUPLICATE_IN_FILE
+        8 SKIPPED
+    "#);
     assert_eq!(crm(&world).await, before);
     let applied = done(&world, "applyImport", &id).await;
     assert_eq!(summary(&applied), summary(&plan).replace("PLANNED", "COMPLETED"));
-    insta::assert_snapshot!(crm(&world).await, @"");
+    insta::assert_snapshot!(crm(&world).await, @r#"
+        {email: ann@x.com, externalId: 1, isActive: true, mapping: {source: MANUAL, user: {email: ann@x.com}}, name: null, title: null}
+        {email: other@y.com, externalId: 2, isActive: true, mapping: {source: MANUAL, user: {email: bob@x.com}}, name: null, title: null}
+        {email: three@y.com, externalId: 3, isActive: true, mapping: {source: MANUAL, user: {email: cid@x.com}}, name: null, title: null}
+        {email: four@y.com, externalId: 4, isActive: true, mapping: {source: MANUAL, user: {email: dan@x.com}}, name: null, title: null}
+        {email: five@y.com, externalId: 5, isActive: true, mapping: null, name: null, title: null}
+    "#);
 
     let id = mappings(&world, &["eve@x.com,5,,add", "nobody@x.com,5,,add"], ", mode: PLAN").await;
     worked(&world, &id).await;
     scene::map(&world, "eve@x.com", "CRM", "5").await;
     let before = crm(&world).await;
-    insta::assert_snapshot!(summary(&done(&world, "applyImport", &id).await), @"");
+    insta::assert_snapshot!(summary(&done(&world, "applyImport", &id).await), @r#"FAILED () "STALE_PLAN": 1 row would now come out differently from what the plan shows, the first on line 2, so nothing was changed. Import the file again with mode PLAN, and look at the new plan."#);
     assert_eq!(crm(&world).await, before);
 
     let id = mappings(&world, &["dan@x.com,,,remove", "nobody@x.com,5,,add"], ", errorPolicy: REJECT_FILE").await;
-    insta::assert_snapshot!(summary(&worked(&world, &id).await), @"");
+    insta::assert_snapshot!(summary(&worked(&world, &id).await), @r#"FAILED (failed 1) "ROWS_FAILED": 1 row failed, so nothing was changed. Mend what the log names, or import with SKIP_FAILED_ROWS."#);
     assert_eq!(crm(&world).await, before);
 }
 
@@ -536,6 +550,16 @@ async fn mappings_are_undone(world: World) {
     scene::map(&world, "eve@x.com", "CRM", "3").await;
     scene::map(&world, "dan@x.com", "CRM", "5").await;
     let undone = done(&world, "revertImport", &id).await;
-    insta::assert_snapshot!(reverted(&undone), @"");
-    insta::assert_snapshot!(crm(&world).await, @"");
+    insta::assert_snapshot!(reverted(&undone), @r#"
+        REVERTED, COMPLETED: 1 undone, 2 left alone
+        2 DELETED CRM_USER_TAKEN
+        4 CREATED WRONG_STATE
+    "#);
+    insta::assert_snapshot!(crm(&world).await, @r#"
+        {email: ann@x.com, externalId: 1, isActive: true, mapping: {source: AUTOMATIC, user: {email: ann@x.com}}, name: null, title: null}
+        {email: other@y.com, externalId: 2, isActive: true, mapping: {source: MANUAL, user: {email: cid@x.com}}, name: null, title: null}
+        {email: three@y.com, externalId: 3, isActive: true, mapping: {source: MANUAL, user: {email: eve@x.com}}, name: null, title: null}
+        {email: four@y.com, externalId: 4, isActive: true, mapping: null, name: null, title: null}
+        {email: five@y.com, externalId: 5, isActive: true, mapping: {source: MANUAL, user: {email: dan@x.com}}, name: null, title: null}
+    "#);
 }
