@@ -16,6 +16,7 @@
 mod client;
 mod floor;
 mod imports;
+mod mappings;
 mod process;
 mod report;
 mod requests;
@@ -49,6 +50,8 @@ enum Part {
     /// Imports a file in a process of its own, so that its memory can be told.
     #[command(hide = true)]
     Import(imports::Import),
+    /// A file of mappings at full size.
+    Mappings(mappings::Mappings),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,8 +75,10 @@ pub struct Scale {
 fn main() {
     let options = Options::parse();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    if let Some(Part::Import(import)) = options.part {
-        return runtime.block_on(import.run());
+    match options.part {
+        Some(Part::Import(import)) => return runtime.block_on(import.run()),
+        Some(Part::Mappings(mappings)) => return runtime.block_on(mappings.run()),
+        None => {}
     }
     log_to_nowhere();
     let scale = if options.quick {

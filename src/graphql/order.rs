@@ -83,9 +83,6 @@ mod tests {
         let data = value!({ "node": { "email": "a", "who": "b", "id": 1, "team": { "path": "p", "name": "t" } } });
         let query = "{ node { ...F who: name email team { path } } } \
                      fragment F on User { id ... on User { team { name } } missing }";
-        assert_eq!(
-            arranged(query, data),
-            r#"{"node":{"id":1,"team":{"name":"t","path":"p"},"who":"b","email":"a"}}"#
-        );
+        assert_eq!(arranged(query, data), r#"{"node":{"id":1,"team":{"name":"t","path":"p"},"who":"b","email":"a"}}"#);
     }
 }

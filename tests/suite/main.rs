@@ -36,6 +36,7 @@ mod permissions;
 mod process;
 mod queries;
 mod schema;
+mod settled;
 mod sign_in;
 mod support;
 mod uploads;

@@ -6,7 +6,8 @@ use std::{
 };
 
 use entity::{
-    HeaderMode, ImportErrorPolicy, ImportJobId, ImportKind, ImportMode, ImportPhase, ImportStatus, ManageMode, import_job,
+    HeaderMode, ImportErrorPolicy, ImportJobId, ImportKind, ImportMode, ImportPhase, ImportStatus, ManageMode,
+    import_job,
 };
 use object_store::{ObjectStoreExt, WriteMultipart, path::Path};
 use sea_orm::{ActiveModelTrait, EntityTrait, Set};

@@ -119,11 +119,17 @@ impl Stage<'_> {
             made.add(&[&row.line, &id, &warnings(row)]);
         }
         let mut sql = self.tx.sql();
-        sql.push("INSERT INTO mapping (organization_id, integration_id, source, created_at, created_by, import_job_id, ");
-        sql.push("import_line, id, warnings, user_id, crm_user_id, alias_email, replaces_id) SELECT s.organization_id, ");
+        sql.push(
+            "INSERT INTO mapping (organization_id, integration_id, source, created_at, created_by, import_job_id, ",
+        );
+        sql.push(
+            "import_line, id, warnings, user_id, crm_user_id, alias_email, replaces_id) SELECT s.organization_id, ",
+        );
         sql.bind(self.integration.id).push(", ").bind(MappingSource::Manual).push(", ").bind(self.tx.now).push(", ");
         sql.bind(author.user).push(", ").bind(author.import_job).push(", s.line, r.id, r.warnings, s.user_id, ");
-        sql.push("s.crm_user_id, s.alias_email, s.current_id FROM ").rows(made).push(" AS r CROSS JOIN mapping_stage s WHERE ");
+        sql.push("s.crm_user_id, s.alias_email, s.current_id FROM ")
+            .rows(made)
+            .push(" AS r CROSS JOIN mapping_stage s WHERE ");
         self.within(&mut sql, "s", ALL).push(" AND s.line = r.line");
         self.tx.execute(sql).await?;
         Ok(())

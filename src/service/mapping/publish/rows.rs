@@ -38,9 +38,15 @@ pub struct Row {
 }
 
 fn select(stage: &Stage<'_>, sql: &mut Sql, lines: Lines, condition: &str) {
-    sql.push("SELECT s.line, s.verdict, s.cells, s.alias_email, s.current_id, b.source, b.alias_email AS current_alias, ");
-    sql.push("bc.external_id AS current_target, c.external_id AS target, u.email AS user_email, o.email AS other_email ");
-    sql.push("FROM mapping_stage s LEFT JOIN mapping b ON b.organization_id = s.organization_id AND b.id = s.current_id ");
+    sql.push(
+        "SELECT s.line, s.verdict, s.cells, s.alias_email, s.current_id, b.source, b.alias_email AS current_alias, ",
+    );
+    sql.push(
+        "bc.external_id AS current_target, c.external_id AS target, u.email AS user_email, o.email AS other_email ",
+    );
+    sql.push(
+        "FROM mapping_stage s LEFT JOIN mapping b ON b.organization_id = s.organization_id AND b.id = s.current_id ",
+    );
     sql.push("LEFT JOIN crm_user bc ON bc.organization_id = b.organization_id AND bc.id = b.crm_user_id ");
     sql.push("LEFT JOIN crm_user c ON c.organization_id = s.organization_id AND c.id = s.crm_user_id ");
     // Nobody is looked for where no message names them.
@@ -89,10 +95,9 @@ impl StagedRow {
         let current = self.current_target.as_deref();
         let other = self.other_email.as_ref().map(Email::as_str);
         Some(match self.verdict {
-            MappingVerdict::Created
-            | MappingVerdict::Updated
-            | MappingVerdict::Unchanged
-            | MappingVerdict::Deleted => return None,
+            MappingVerdict::Created | MappingVerdict::Updated | MappingVerdict::Unchanged | MappingVerdict::Deleted => {
+                return None;
+            }
             MappingVerdict::UserDeleted => refusal::user_deleted(),
             MappingVerdict::Duplicate => refusal::duplicate(),
             MappingVerdict::Exists => {

@@ -27,7 +27,8 @@ impl Stage<'_> {
         self.only_one("user_id", "true", "MIN(s.line)", "verdict = 'DUPLICATE'").await?;
         // Whoever changes no more than the alias keeps the target, whatever the order.
         let wants = format!("verdict {MAKES}");
-        let winner = "COALESCE(MIN(CASE WHEN s.verdict = 'UPDATED' AND s.other_id = s.user_id THEN s.line END), MIN(s.line))";
+        let winner =
+            "COALESCE(MIN(CASE WHEN s.verdict = 'UPDATED' AND s.other_id = s.user_id THEN s.line END), MIN(s.line))";
         self.only_one("crm_user_id", &wants, winner, "verdict = 'CLAIMED', other_id = r.user_id").await?;
         let mut held = 0;
         for lines in self.pieces().await? {
@@ -41,7 +42,9 @@ impl Stage<'_> {
 
     async fn alone(&self, on_existing: OnExistingMapping, lines: Lines) -> Result<()> {
         let mut sql = self.tx.sql();
-        sql.push("UPDATE mapping_stage SET verdict = r.verdict, current_id = r.current_id, other_id = r.other_id FROM (");
+        sql.push(
+            "UPDATE mapping_stage SET verdict = r.verdict, current_id = r.current_id, other_id = r.other_id FROM (",
+        );
         sql.push("SELECT s.line, m.id AS current_id, h.user_id AS other_id, CASE ");
         sql.push("WHEN u.deleted_at IS NOT NULL THEN 'USER_DELETED' WHEN s.operation = 'REMOVE' THEN ");
         sql.push("CASE WHEN m.id IS NULL THEN 'MISSING' WHEN s.crm_user_id <> m.crm_user_id THEN 'MISMATCH' ");
@@ -149,7 +152,9 @@ struct Waiting {
 }
 
 fn waiting(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
-    sql.push("SELECT s.line, h.line AS on_line, h.verdict = 'HELD' AS on_fails FROM mapping_stage s JOIN mapping_stage h ");
+    sql.push(
+        "SELECT s.line, h.line AS on_line, h.verdict = 'HELD' AS on_fails FROM mapping_stage s JOIN mapping_stage h ",
+    );
     sql.push("ON h.organization_id = s.organization_id AND h.import_job_id = s.import_job_id ");
     sql.push("AND h.user_id = s.other_id AND h.verdict IN ('UPDATED', 'HELD') WHERE ");
     stage.within(sql, "s", lines).push(&format!(" AND s.verdict {MAKES} AND s.other_id <> s.user_id"));
