@@ -53,6 +53,7 @@ bench: ## Measure on a large organisation, in a release build
 	@script/need rust cc postgres
 	cargo build --release --bin counterpart --example bench
 	script/with-postgres cargo run --release --example bench
+	script/with-postgres cargo run --release --example bench -- mappings
 
 lint: web/node_modules/.installed ## Check formatting, lints and the pages' types
 	@script/need rust cc
