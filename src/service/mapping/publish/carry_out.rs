@@ -3,7 +3,7 @@
 use entity::{Email, MappingId, MappingSource, UserId, UserStatus};
 use sea_orm::FromQueryResult;
 
-use super::{ALL, ENDS, Lines, MAKES, Pages, Stage};
+use super::{ALL, ENDS, Lines, MAKES, Paged, Pages, Stage};
 use crate::service::{
     db::{Rows, Sql, sql::Kind},
     error::Result,
@@ -13,20 +13,29 @@ use crate::service::{
 };
 
 /// What a new mapping's warnings depend on.
-#[derive(FromQueryResult)]
+#[derive(FromQueryResult, serde::Deserialize)]
 struct Making {
     line: i64,
-    email: Email,
     first_name: Option<String>,
     last_name: Option<String>,
     status: UserStatus,
-    crm_email: Option<Email>,
     crm_name: Option<String>,
     crm_is_active: bool,
 }
 
+impl Paged for Making {
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("line", Kind::Int),
+        ("first_name", Kind::Text),
+        ("last_name", Kind::Text),
+        ("status", Kind::Text),
+        ("crm_name", Kind::Text),
+        ("crm_is_active", Kind::Bool),
+    ];
+}
+
 fn making(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
-    sql.push("SELECT s.line, u.email, u.first_name, u.last_name, u.status, c.email AS crm_email, c.name AS crm_name, ");
+    sql.push("SELECT s.line, u.first_name, u.last_name, u.status, c.name AS crm_name, ");
     sql.push("c.is_active AS crm_is_active FROM mapping_stage s ");
     sql.push("JOIN app_user u ON u.organization_id = s.organization_id AND u.id = s.user_id ");
     sql.push("JOIN crm_user c ON c.organization_id = s.organization_id AND c.id = s.crm_user_id WHERE ");
@@ -35,9 +44,13 @@ fn making(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
 
 /// Whoever may stand otherwise than before, having no mapping by hand now: those whose mapping was removed, and those
 /// who have the email of a CRM user that was freed or taken.
-#[derive(FromQueryResult)]
+#[derive(FromQueryResult, serde::Deserialize)]
 struct Concerned {
     id: UserId,
+}
+
+impl Paged for Concerned {
+    const COLUMNS: &'static [(&'static str, Kind)] = &[("id", Kind::Uuid)];
 }
 
 fn concerned(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
@@ -149,16 +162,16 @@ impl Stage<'_> {
     }
 }
 
-/// The warnings of a mapping made by hand. How many CRM users carry the user's email is a matter of automatic ones.
+/// The warnings of a mapping made by hand. Which CRM users carry the user's email is a matter of automatic ones.
 fn warnings(row: &Making) -> i32 {
     let mapped = Mapped {
         source: MappingSource::Manual,
-        crm_email: row.crm_email.clone(),
+        crm_email: None,
         crm_name: row.crm_name.clone().unwrap_or_default(),
         crm_is_active: row.crm_is_active,
     };
     let subject = Subject {
-        email: row.email.clone(),
+        email: Email(String::new()),
         name: full_name(row.first_name.as_deref(), row.last_name.as_deref()),
         status: row.status,
         mapping: None,
