@@ -3,7 +3,8 @@
 //!
 //! The floor is four statements over a temporary table that is loaded already, with the ids of the new mappings in it: the
 //! old mappings end, the new ones are inserted, users who were not mapped before are marked so, and the rows are kept with
-//! what they changed, as JSON. It runs in a transaction that is rolled back, without the cost of a commit.
+//! what they changed, as JSON; both inserts in the order of the file, so that indexes grow at their ends. It runs in a
+//! transaction that is rolled back, without the cost of a commit.
 
 use std::{fmt::Write, path::Path, sync::Arc, time::Instant};
 
@@ -253,6 +254,7 @@ async fn floor(
     sql.push(", ").bind(integration).push(", 'MANUAL', 0, ").bind(now).push(", ").bind(user).push(", ").bind(job);
     sql.push(", w.line, w.new_id, u.id, c.id, o.id");
     found(&mut sql);
+    sql.push(" ORDER BY w.line");
     assert_eq!(tx.execute(sql).await.unwrap(), rows as u64);
     let mut sql = tx.sql();
     sql.push("INSERT INTO user_link (organization_id, integration_id, user_id, state) SELECT u.organization_id, ");
@@ -275,7 +277,7 @@ async fn floor(
     );
     sql.push(if backend == DbBackend::Postgres { "o.id::text" } else { "hex(o.id)" }).push(" || '\"}'");
     found(&mut sql);
-    sql.push(" JOIN crm_user oc ON oc.organization_id = o.organization_id AND oc.id = o.crm_user_id");
+    sql.push(" JOIN crm_user oc ON oc.organization_id = o.organization_id AND oc.id = o.crm_user_id ORDER BY w.line");
     assert_eq!(tx.execute(sql).await.unwrap(), rows as u64);
     (mappings, started.elapsed().as_secs_f64())
 }
