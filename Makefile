@@ -53,6 +53,7 @@ bench: ## Measure on a large organisation, in a release build
 	@script/need rust cc postgres
 	cargo build --release --bin counterpart --example bench
 	script/with-postgres cargo run --release --example bench
+	script/with-postgres cargo run --release --example bench -- mappings
 
 # How long the model is compared on each database, and the reader is fuzzed, in seconds.
 SOAK_SECONDS ?= 300

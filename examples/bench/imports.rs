@@ -43,15 +43,16 @@ pub struct Import {
 
 /// What an import came to, from the process that carried it out.
 #[derive(serde::Serialize, serde::Deserialize)]
-struct Done {
-    seconds: f64,
-    statements: u64,
-    rows: i64,
-    created: i64,
-    updated: i64,
-    failed: i64,
-    peak: u64,
-    before: u64,
+pub struct Done {
+    pub seconds: f64,
+    pub statements: u64,
+    pub rows: i64,
+    pub created: i64,
+    pub updated: i64,
+    pub failed: i64,
+    /// Memory in kB, at most and before.
+    pub peak: u64,
+    pub before: u64,
 }
 
 impl Import {
@@ -112,18 +113,23 @@ pub fn measure(url: &str, folder: &Path, world: &World, scale: Scale, report: &m
     import("users import, all new", true, &csv, url, folder, world, report);
 }
 
-fn import(name: &str, users: bool, csv: &str, url: &str, folder: &Path, world: &World, report: &mut Report) {
+/// Imports a file, of users or of mappings, in a process of its own.
+pub fn in_a_process(users: bool, csv: &str, url: &str, folder: &Path, token: &str) -> Done {
     let file = folder.join("import.csv");
     fs::write(&file, csv).unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["import", "--url", url, "--token", &world.administrator.token, "--folder"]).arg(folder);
+    command.args(["import", "--url", url, "--token", token, "--folder"]).arg(folder);
     command.arg("--file").arg(&file);
     if users {
         command.arg("--users");
     }
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let done: Done = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+fn import(name: &str, users: bool, csv: &str, url: &str, folder: &Path, world: &World, report: &mut Report) {
+    let done = in_a_process(users, csv, url, folder, &world.administrator.token);
     assert_eq!(done.failed, 0);
     let rows = done.rows as f64;
     let value = format!("{} rows in {:.1} s, {:.0} rows/s", done.rows, done.seconds, rows / done.seconds);

@@ -17,6 +17,7 @@ mod bulk;
 mod client;
 mod floor;
 mod imports;
+mod mappings;
 mod process;
 mod report;
 mod requests;
@@ -55,6 +56,8 @@ enum Part {
     /// Carries out one step of it in a process of its own, so that its memory can be told.
     #[command(hide = true)]
     Step(bulk::Step),
+    /// A file of mappings at full size.
+    Mappings(mappings::Mappings),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -80,6 +83,7 @@ fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let bulk = match options.part {
         Some(Part::Import(import)) => return runtime.block_on(import.run()),
+        Some(Part::Mappings(mappings)) => return runtime.block_on(mappings.run()),
         Some(Part::Step(step)) => return runtime.block_on(step.run()),
         Some(Part::Bulk(bulk)) => Some(bulk.rows),
         None => None,

@@ -46,6 +46,7 @@ mod repeats;
 mod restart;
 mod retention;
 mod schema;
+mod settled;
 mod sign_in;
 mod store;
 mod support;

@@ -88,9 +88,12 @@ impl Db {
             let mut reader = writer.clone();
             // A write waits for the one connection rather than for SQLite's lock.
             // It keeps more pages, and brings them back to the file more rarely: an import touches the same ones again
-            // and again.
+            // and again. It reads by the thousand, and is not to be woken for every few rows.
             writer.acquire_timeout(Duration::from_secs(120)).max_connections(1).map_sqlx_sqlite_opts(|options| {
-                sqlite_options(options).pragma("cache_size", "-24000").pragma("wal_autocheckpoint", "8000")
+                sqlite_options(options)
+                    .pragma("cache_size", "-24000")
+                    .pragma("wal_autocheckpoint", "8000")
+                    .row_buffer_size(2_048)
             });
             let writer = Database::connect(writer).await?;
             reader

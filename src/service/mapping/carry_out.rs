@@ -1,4 +1,5 @@
-//! Mappings made and ended together: what the rules allow of it is written, and of the rest is said why not.
+//! Mappings made and ended together: what the rules allow of it is written, and of the rest is said why not. All of it is in
+//! memory at once; a file's rows go through [`publish`](super::publish).
 
 use std::collections::HashMap;
 

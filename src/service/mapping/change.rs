@@ -1,4 +1,5 @@
-//! Mapping by hand: one user, or several at once. All go through [`carry_out`], as the rows of a file do.
+//! Mapping by hand: one user, or several at once. All go through [`carry_out`]; the rows of a file, which may be a million,
+//! through [`publish`](super::publish).
 
 use std::collections::HashMap;
 

@@ -3,7 +3,7 @@
 use entity::{Email, MappingId, MappingSource, UserId, UserStatus};
 use sea_orm::FromQueryResult;
 
-use super::{ALL, ENDS, Lines, MAKES, Pages, Stage};
+use super::{ALL, ENDS, Lines, MAKES, Paged, Pages, Stage};
 use crate::service::{
     db::{Rows, Sql, sql::Kind},
     error::Result,
@@ -13,17 +13,31 @@ use crate::service::{
 };
 
 /// What a new mapping's warnings depend on.
-#[derive(FromQueryResult)]
+#[derive(FromQueryResult, serde::Deserialize)]
 struct Making {
     line: i64,
     email: Email,
+    crm_email: Option<Email>,
     first_name: Option<String>,
     last_name: Option<String>,
     status: UserStatus,
-    crm_email: Option<Email>,
     crm_name: Option<String>,
     crm_is_active: bool,
     source: MappingSource,
+}
+
+impl Paged for Making {
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("line", Kind::Int),
+        ("email", Kind::Text),
+        ("crm_email", Kind::Text),
+        ("first_name", Kind::Text),
+        ("last_name", Kind::Text),
+        ("status", Kind::Text),
+        ("crm_name", Kind::Text),
+        ("crm_is_active", Kind::Bool),
+        ("source", Kind::Text),
+    ];
 }
 
 fn making(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
@@ -36,9 +50,13 @@ fn making(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
 
 /// Whoever may stand otherwise than before, having no mapping by hand now: those whose mapping was removed, and those
 /// who have the email of a CRM user that was freed or taken.
-#[derive(FromQueryResult)]
+#[derive(FromQueryResult, serde::Deserialize)]
 struct Concerned {
     id: UserId,
+}
+
+impl Paged for Concerned {
+    const COLUMNS: &'static [(&'static str, Kind)] = &[("id", Kind::Uuid)];
 }
 
 fn concerned(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
@@ -164,7 +182,7 @@ fn warnings(row: &Making) -> i32 {
         crm_is_active: row.crm_is_active,
     };
     let subject = Subject {
-        email: row.email.clone(),
+        email: Email(String::new()),
         name: full_name(row.first_name.as_deref(), row.last_name.as_deref()),
         status: row.status,
         mapping: None,

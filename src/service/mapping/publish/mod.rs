@@ -14,7 +14,7 @@ mod settle;
 use entity::{ImportJobId, MappingVerdict, RowOutcome, integration};
 use sea_orm::DbBackend;
 
-pub use pages::Pages;
+pub use pages::{Paged, Pages};
 pub use rows::{Row, StagedRow};
 
 use crate::service::{

@@ -3,17 +3,27 @@
 use std::{marker::PhantomData, vec::IntoIter};
 
 use sea_orm::{DbBackend, FromQueryResult};
+use serde::de::DeserializeOwned;
 
 use super::{ALL, Lines, Stage};
-use crate::service::{db::Sql, error::Result};
+use crate::service::{
+    db::{Sql, sql::Kind},
+    error::Result,
+};
 
 /// Adds the query for these lines of the stage.
 pub(super) type Select = fn(&Stage<'_>, &mut Sql, Lines);
 
+/// A row that is read by the page.
+pub trait Paged: FromQueryResult + DeserializeOwned {
+    const COLUMNS: &'static [(&'static str, Kind)];
+}
+
 /// The rows of a query over the stage, as they are when the first are asked for.
 ///
 /// On PostgreSQL they come from a cursor, so that the server plans for all of them; on SQLite each piece of the stage is
-/// asked for by itself.
+/// asked for by itself, and comes as one text: a row by itself is handed from thread to thread, which takes longer than
+/// reading it.
 pub struct Pages<'a, T> {
     stage: &'a Stage<'a>,
     /// The cursor's. There is one of a name at a time.
@@ -30,7 +40,7 @@ enum State {
     Done,
 }
 
-impl<'a, T: FromQueryResult> Pages<'a, T> {
+impl<'a, T: Paged> Pages<'a, T> {
     pub(super) fn new(stage: &'a Stage<'a>, name: &'static str, select: Select) -> Self {
         Self { stage, name, select, state: State::New, row: PhantomData }
     }
@@ -49,10 +59,12 @@ impl<'a, T: FromQueryResult> Pages<'a, T> {
         if let State::Pieces(pieces) = &mut self.state {
             for lines in pieces {
                 let mut sql = tx.sql();
+                sql.push("SELECT json_group_array(json_object(").push(&json::<T>()).push(")) AS page FROM (");
                 (self.select)(self.stage, &mut sql, lines);
-                let rows = sql.all(tx.connection()).await?;
-                if !rows.is_empty() {
-                    return Ok(rows);
+                sql.push(") AS q");
+                let page: Vec<String> = sql.map(tx.connection(), |row| row.try_get("", "page")).await?;
+                if let Some(page) = page.first().filter(|page| *page != "[]") {
+                    return Ok(serde_json::from_str(page)?);
                 }
             }
             self.state = State::Done;
@@ -84,4 +96,14 @@ impl<'a, T: FromQueryResult> Pages<'a, T> {
         tx.execute(sql).await?;
         Ok(())
     }
+}
+
+/// The columns as `json_object` takes them.
+fn json<T: Paged>() -> String {
+    let column = |(name, kind): &(&str, Kind)| match kind {
+        Kind::Uuid => format!("'{name}', CASE WHEN q.{name} IS NOT NULL THEN hex(q.{name}) END"),
+        Kind::Bool => format!("'{name}', json(CASE WHEN q.{name} THEN 'true' ELSE 'false' END)"),
+        _ => format!("'{name}', q.{name}"),
+    };
+    T::COLUMNS.iter().map(column).collect::<Vec<_>>().join(", ")
 }

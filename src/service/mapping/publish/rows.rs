@@ -3,11 +3,16 @@
 use entity::{Email, MappingId, MappingSource, MappingVerdict, RowOutcome};
 use sea_orm::FromQueryResult;
 
-use super::{Lines, Pages, Stage, outcome};
-use crate::service::{db::Sql, error::Fault, mapping::refusal, user::apply::FieldChange};
+use super::{Lines, Paged, Pages, Stage, outcome};
+use crate::service::{
+    db::{Sql, sql::Kind},
+    error::Fault,
+    mapping::refusal,
+    user::apply::FieldChange,
+};
 
 /// A settled row as it is read, with what it is told with.
-#[derive(Debug, FromQueryResult)]
+#[derive(Debug, FromQueryResult, serde::Deserialize)]
 pub struct StagedRow {
     line: i64,
     verdict: MappingVerdict,
@@ -20,6 +25,22 @@ pub struct StagedRow {
     target: Option<String>,
     user_email: Option<Email>,
     other_email: Option<Email>,
+}
+
+impl Paged for StagedRow {
+    const COLUMNS: &'static [(&'static str, Kind)] = &[
+        ("line", Kind::Int),
+        ("verdict", Kind::Text),
+        ("cells", Kind::Text),
+        ("alias_email", Kind::Text),
+        ("current_id", Kind::Uuid),
+        ("source", Kind::Text),
+        ("current_alias", Kind::Text),
+        ("current_target", Kind::Text),
+        ("target", Kind::Text),
+        ("user_email", Kind::Text),
+        ("other_email", Kind::Text),
+    ];
 }
 
 /// What a settled row comes to. It says the same before and after the mappings are made and ended.

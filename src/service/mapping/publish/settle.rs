@@ -8,7 +8,7 @@ use entity::OnExistingMapping;
 use sea_orm::FromQueryResult;
 use uuid::Uuid;
 
-use super::{ALL, Lines, MAKES, Pages, Stage};
+use super::{ALL, Lines, MAKES, Paged, Pages, Stage};
 use crate::service::{
     db::{Rows, Sql, sql::Kind},
     error::{Error, Result},
@@ -143,12 +143,17 @@ impl Stage<'_> {
 }
 
 /// A row that can be had when another gives its target up.
-#[derive(FromQueryResult)]
+#[derive(FromQueryResult, serde::Deserialize)]
 struct Waiting {
     line: i64,
     on_line: i64,
     /// The other has failed.
     on_fails: bool,
+}
+
+impl Paged for Waiting {
+    const COLUMNS: &'static [(&'static str, Kind)] =
+        &[("line", Kind::Int), ("on_line", Kind::Int), ("on_fails", Kind::Bool)];
 }
 
 fn waiting(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
