@@ -149,6 +149,7 @@ async fn two_processes_clean_up_at_once_and_one_dies(world: World) {
     let id = import::made(&admin, ADD, &failing(12_000)).await;
     world.work().await;
     world.services.clock.advance(Duration::days(91));
+    assert_eq!(rows(&world, "import_row").await, 12_000);
     {
         let mut dying = pin!(sweep(&world));
         while rows(&world, "import_row").await == 12_000 {

@@ -8,7 +8,7 @@ use std::{
     process::{Command, Stdio},
     sync::Arc,
     thread,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use axum::http::StatusCode;
@@ -281,6 +281,25 @@ fn an_s3_store_is_a_setting() {
     counterpart: COUNTERPART_STORE (--store): file/uploads can't be written to (Not a directory (os error 20)): give a folder that can
     counterpart: COUNTERPART_STORE (--store): this is empty: give a folder, or s3://BUCKET/PREFIX
     ");
+}
+
+/// What a server that was killed in the middle of storing a file has left goes at a start, a day later.
+#[test]
+fn half_a_file_is_removed_at_a_start() {
+    let folder = TempDir::new().unwrap();
+    let imports = folder.path().join("uploads/imports/an-organisation");
+    fs::create_dir_all(&imports).unwrap();
+    for (name, hours) in [("a.csv#1", 25), ("b.csv#2", 1), ("c.csv", 25), ("d.csv#e", 25)] {
+        let file = fs::File::create(imports.join(name)).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(hours * 60 * 60)).unwrap();
+    }
+    fs::write(folder.path().join("uploads/imports/a-file"), "").unwrap();
+    let mut server = Server::start(counterpart(folder.path()).env("COUNTERPART_STORE", "uploads"));
+    server.signal("TERM");
+    server.wait();
+    let mut left: Vec<_> = fs::read_dir(&imports).unwrap().map(|file| file.unwrap().file_name()).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["b.csv#2", "c.csv", "d.csv#e"]);
 }
 
 /// A shell that lets its child write no file over 6 MiB, as on a disk that is full, and says so instead of ending it.
