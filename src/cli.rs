@@ -201,7 +201,7 @@ async fn serve(settings: Serve) -> Result<(), String> {
         links: Links::new(key.into_bytes(), base.clone()),
         work: Notify::new(),
         imports: Default::default(),
-        limits: Limits { upload_bytes: settings.max_upload_bytes },
+        limits: Limits { upload_bytes: settings.max_upload_bytes, import_pace: settings.import_pace },
     });
 
     let stop = CancellationToken::new();

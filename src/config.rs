@@ -91,6 +91,13 @@ pub struct Serve {
     )]
     pub import_lease_seconds: u64,
 
+    /// How much of its time an import works, in percent; the rest it leaves to whoever uses the server meanwhile.
+    #[arg(
+        long, env = "COUNTERPART_IMPORT_PACE", value_name = "PERCENT", default_value_t = 50,
+        value_parser = clap::value_parser!(u32).range(1..=100)
+    )]
+    pub import_pace: u32,
+
     /// The organisation that is made on an empty database.
     #[arg(long, env = "COUNTERPART_ORGANIZATION", value_name = "NAME", default_value = "My organization")]
     pub organization: String,

@@ -57,10 +57,12 @@ pub struct Services {
 pub struct Limits {
     /// Size of an uploaded file, in bytes.
     pub upload_bytes: u64,
+    /// How much of its time an import works, in percent from 1 to 100; the rest it leaves to others.
+    pub import_pace: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { upload_bytes: 512 * 1024 * 1024 }
+        Self { upload_bytes: 512 * 1024 * 1024, import_pace: 100 }
     }
 }

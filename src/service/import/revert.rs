@@ -3,10 +3,11 @@
 
 use entity::{ImportKind, RowOutcome, UserId, import_job};
 use sea_orm::FromQueryResult;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{job, users::row_fault};
+use super::{job, users::row_fault, worker::pause};
 use crate::service::{
     Services,
     clock::Time,
@@ -69,6 +70,7 @@ async fn users(services: &Services, job: &import_job::Model, stop: &Cancellation
         None => Cursor::Changed(i64::MAX),
     };
     loop {
+        let begun = Instant::now();
         let tx = services.db.write(job.organization_id).await?;
         if stop.is_cancelled() {
             job::release(&tx, job).await?;
@@ -88,6 +90,7 @@ async fn users(services: &Services, job: &import_job::Model, stop: &Cancellation
         let alone = i64::try_from(left_alone.rows.len()).unwrap_or(i64::MAX);
         job::reverted(&tx, job, left_alone.restored, alone, &serde_json::to_string(&next)?).await?;
         tx.commit().await?;
+        pause(services, begun, stop).await;
         cursor = next;
     }
 }

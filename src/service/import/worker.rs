@@ -6,6 +6,7 @@ use std::{fs::File, sync::Arc, time::Duration};
 use entity::{ImportKind, ImportPhase, import_job};
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path};
 use sea_orm::EntityTrait;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -98,6 +99,15 @@ async fn stay_alive(services: &Services, job: &import_job::Model) -> Error {
     }
 }
 
+/// Leaves the database to others for as long as the pace asks, after work that began then.
+pub(super) async fn pause(services: &Services, begun: Instant, stop: &CancellationToken) {
+    let pace = services.limits.import_pace.clamp(1, 100);
+    tokio::select! {
+        () = tokio::time::sleep(begun.elapsed() * (100 - pace) / pace) => {}
+        () = stop.cancelled() => {}
+    }
+}
+
 /// What a kind of import needs while its rows go by.
 pub(super) struct Work<'a> {
     pub services: &'a Services,
@@ -133,18 +143,24 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
     let ids = integration.map_or(IdKind::Other, |integration| id_kind(integration.kind));
     let mut work = Work { services, job: &job, layout, file, seen: Seen::default(), ids, overlay: Overlay::default() };
     work.remember(cursor).await?;
-    while job.phase == ImportPhase::Rows {
+    let mut is_read = job.phase != ImportPhase::Rows;
+    while !is_read {
         if stop.is_cancelled() {
             return work.release().await;
         }
+        let begun = Instant::now();
         let rows = work.read(cursor).await?;
-        let Some(last) = rows.last() else { break };
+        let Some(last) = rows.last() else {
+            is_read = true;
+            continue;
+        };
         cursor = last.next;
         match job.kind {
             ImportKind::Users => users::chunk(&mut work, rows, cursor).await?,
             ImportKind::Mappings => mappings::chunk(&mut work, rows, cursor).await?,
             ImportKind::CrmUsers => crm_users::chunk(&mut work, rows, cursor).await?,
         }
+        pause(services, begun, stop).await;
     }
     match job.kind {
         ImportKind::Users => users::finish(&mut work, stop).await,

@@ -55,7 +55,7 @@ impl World {
             links: Links::new(vec![7; 32], Url::parse("https://counterpart.example/").unwrap()),
             work: Notify::new(),
             imports: Default::default(),
-            limits: Limits { upload_bytes: 1024 * 1024 },
+            limits: Limits { upload_bytes: 1024 * 1024, ..Limits::default() },
         });
         let app = http::router(Arc::clone(&services), CancellationToken::new());
         Self { services, app, administrator, _files: files }
@@ -70,7 +70,7 @@ impl World {
             links: self.services.links.clone(),
             work: Notify::new(),
             imports: Default::default(),
-            limits: Limits { upload_bytes: 64 * 1024 * 1024 },
+            limits: Limits { upload_bytes: 64 * 1024 * 1024, ..Limits::default() },
         });
         let app = http::router(Arc::clone(&services), CancellationToken::new());
         let administrator = self.administrator.clone();

@@ -182,7 +182,7 @@ fn warnings(row: &Making) -> i32 {
         crm_is_active: row.crm_is_active,
     };
     let subject = Subject {
-        email: Email(String::new()),
+        email: row.email.clone(),
         name: full_name(row.first_name.as_deref(), row.last_name.as_deref()),
         status: row.status,
         mapping: None,
