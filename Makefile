@@ -6,7 +6,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 BINARY = $(abspath $(or $(CARGO_TARGET_DIR),target)/debug/counterpart)
 WEB_SOURCES := $(shell find web/src web/static -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help run test test-web test-rust test-browser test-build web bench lint schema need-node
+.PHONY: help run test test-web test-rust test-browser test-build web bench soak fuzz lint schema need-node
 # Everything here uses all processors by itself; two at once would only be in each other's way.
 .NOTPARALLEL:
 
@@ -53,6 +53,23 @@ bench: ## Measure on a large organisation, in a release build
 	@script/need rust cc postgres
 	cargo build --release --bin counterpart --example bench
 	script/with-postgres cargo run --release --example bench
+
+# How long the model is compared on each database, and the reader is fuzzed, in seconds.
+SOAK_SECONDS ?= 300
+FUZZ_SECONDS ?= 120
+
+soak: test-build ## Minutes of what `make test` does for seconds: a hundred kills in large imports, generated files
+	@script/need postgres
+	script/with-postgres cargo test --test suite -- --ignored --nocapture soak_
+	COUNTERPART_SOAK_SECONDS=$(SOAK_SECONDS) script/with-postgres cargo test --test suite -- --nocapture model::
+
+# The flags that fuzzing compiles with are on every compiler, but not everybody may set them: hence RUSTC_BOOTSTRAP. The
+# versions of the libraries are the server's.
+fuzz: ## Throw bytes at the reader of CSV files, for two minutes
+	@script/need rust cc
+	@cargo fuzz --version >/dev/null 2>&1 || cargo install --locked cargo-fuzz
+	@mkdir -p fuzz/corpus/reader && cp Cargo.lock fuzz/Cargo.lock
+	RUSTC_BOOTSTRAP=1 cargo fuzz run --dev --sanitizer none reader fuzz/corpus/reader fuzz/seeds/reader -- -max_total_time=$(FUZZ_SECONDS) -max_len=8192
 
 lint: web/node_modules/.installed ## Check formatting, lints and the pages' types
 	@script/need rust cc

@@ -180,9 +180,10 @@ async fn make_administrator(tx: &Tx, email: Email) -> Result<UserId> {
             ..Attributes::default()
         },
         flawed: false,
+        line: None,
     };
     // Nobody has signed in: only an ended mapping would name who did it, and an addition ends none.
-    let options = Options { actor: UserId(Uuid::nil()), create_missing_teams: false };
+    let options = Options::of(UserId(Uuid::nil()));
     match apply(tx, &[change], &options).await?.pop() {
         Some(Ok(applied)) => Ok(applied.user),
         Some(Err(faults)) => Err(Error::Faults(faults)),

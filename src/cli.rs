@@ -15,7 +15,6 @@ use clap::{
     CommandFactory, Parser,
     error::{ContextKind, ContextValue, ErrorKind},
 };
-use object_store::local::LocalFileSystem;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -28,8 +27,13 @@ use crate::{
     bootstrap, client,
     config::{Bootstrap, Cli, Command, DatabaseSettings, Migrate, Serve},
     database, demo, graphql, http,
-    service::{Error, ErrorCode, Limits, Services, clock::Clock, import::worker, links::Links},
-    telemetry,
+    service::{
+        Error, ErrorCode, Limits, Services,
+        clock::Clock,
+        import::{retention, worker},
+        links::Links,
+    },
+    store, telemetry,
 };
 
 /// How long requests in flight may take after the signal to stop.
@@ -183,18 +187,20 @@ async fn serve(settings: Serve) -> Result<(), String> {
         Some(key) => key,
         None => kept_key(&settings.database.data_dir)?,
     };
-    let files = uploads_folder(&settings.database.data_dir)?;
+    let files = store::open(settings.store.as_deref(), &settings.database.data_dir).await?;
     let clock = Clock::system();
-    let db = database::open(&settings.database, clock.clone()).await?;
+    let lease = Duration::from_secs(settings.import_lease_seconds);
+    let db = database::open(&settings.database, clock.clone()).await?.with_lease(lease);
     let first = bootstrap::first_start(&db, &settings.organization, &settings.admin_email)
         .await
         .map_err(|error| refused_administrator(&error))?;
     let services = Arc::new(Services {
         db,
         clock,
-        files: Arc::new(files),
+        files,
         links: Links::new(key.into_bytes(), base.clone()),
         work: Notify::new(),
+        imports: Default::default(),
         limits: Limits { upload_bytes: settings.max_upload_bytes },
     });
 
@@ -202,6 +208,8 @@ async fn serve(settings: Serve) -> Result<(), String> {
     let app = http::router(Arc::clone(&services), stop.clone());
     stop_on_signal(stop.clone())?;
     tokio::spawn(upkeep(stop.clone()));
+    let life = retention::Life::days(settings.import_days, settings.upload_days);
+    tokio::spawn(retention::run(Arc::clone(&services), life, stop.clone()));
     let workers: Vec<_> =
         (0..WORKERS).map(|_| tokio::spawn(worker::run(Arc::clone(&services), stop.clone()))).collect();
     if let Some(administrator) = first {
@@ -263,13 +271,6 @@ fn prepare_folder(folder: &Path) -> Result<(), String> {
             folder.display()
         )
     })
-}
-
-fn uploads_folder(data: &Path) -> Result<LocalFileSystem, String> {
-    let folder = data.join("files");
-    prepare_folder(&folder)?;
-    LocalFileSystem::new_with_prefix(&folder)
-        .map_err(|error| format!("COUNTERPART_DATA_DIR (--data-dir): {} can't be used: {error}", folder.display()))
 }
 
 /// The secret key of the data folder; made at the first start, for this user's eyes only.

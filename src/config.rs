@@ -63,6 +63,34 @@ pub struct Serve {
     #[arg(long, env = "COUNTERPART_MAX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 512 * 1024 * 1024, value_parser = bytes)]
     pub max_upload_bytes: u64,
 
+    /// Where uploaded files lie: a folder, or `s3://BUCKET/PREFIX` in an S3-compatible store, which the variables
+    /// AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, AWS_ENDPOINT and AWS_ALLOW_HTTP say how to reach. Several
+    /// servers on one database need one that they share. Default: the folder `files` in the data folder.
+    #[arg(long, env = "COUNTERPART_STORE", value_name = "PLACE")]
+    pub store: Option<String>,
+
+    /// For how many days an import's rows and its log are kept after it has ended. What was asked for and its counts
+    /// are kept for good.
+    #[arg(
+        long, env = "COUNTERPART_IMPORT_DAYS", value_name = "DAYS", default_value_t = 90,
+        value_parser = clap::value_parser!(u32).range(1..=36_500)
+    )]
+    pub import_days: u32,
+
+    /// For how many days an uploaded file is kept after its import has ended; a plan can be carried out for as long.
+    #[arg(
+        long, env = "COUNTERPART_UPLOAD_DAYS", value_name = "DAYS", default_value_t = 7,
+        value_parser = clap::value_parser!(u32).range(1..=36_500)
+    )]
+    pub upload_days: u32,
+    /// How long an import, or on PostgreSQL an organisation's lock, is left to a server that gives no sign of life, in
+    /// seconds; then another one takes it over.
+    #[arg(
+        long, env = "COUNTERPART_IMPORT_LEASE_SECONDS", value_name = "SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub import_lease_seconds: u64,
+
     /// The organisation that is made on an empty database.
     #[arg(long, env = "COUNTERPART_ORGANIZATION", value_name = "NAME", default_value = "My organization")]
     pub organization: String,

@@ -9,6 +9,7 @@ pub mod demo;
 pub mod graphql;
 pub mod http;
 pub mod service;
+pub mod store;
 pub mod telemetry;
 
 /// An answer is thousands of small objects that one thread makes and another may free: the C library's allocator takes a

@@ -88,4 +88,19 @@ names! {
     /// What a row of a mappings file asks for.
     MappingOperation { Add = "ADD", Replace = "REPLACE", Remove = "REMOVE" }
 
+    /// What a staged row of a mappings file comes to: one of the first four, or why it fails.
+    MappingVerdict {
+        Created = "CREATED",
+        Updated = "UPDATED",
+        Unchanged = "UNCHANGED",
+        Deleted = "DELETED",
+        UserDeleted = "USER_DELETED",
+        Duplicate = "DUPLICATE",
+        Exists = "EXISTS",
+        Missing = "MISSING",
+        Mismatch = "MISMATCH",
+        Held = "HELD",
+        Claimed = "CLAIMED",
+    }
+
 }

@@ -22,6 +22,14 @@ pub struct Model {
     pub alias_email: Option<Email>,
     /// The cells as they stand in the file, as a JSON array.
     pub cells: String,
+    /// What the row comes to; none until all are settled together.
+    pub verdict: Option<MappingVerdict>,
+    /// The mapping that the user has.
+    pub current_id: Option<MappingId>,
+    /// Who is mapped to the target, be it the user; of a row whose target an earlier one takes, that one's user.
+    pub other_id: Option<UserId>,
+    /// Whose doing the mapping is to be; a person's where nothing is said.
+    pub source: Option<MappingSource>,
     #[sea_orm(belongs_to, from = "(organization_id, import_job_id)", to = "(organization_id, id)")]
     pub import_job: BelongsTo<super::import_job::Entity>,
 }

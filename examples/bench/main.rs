@@ -13,6 +13,7 @@
     reason = "it measures, and may end where it can't"
 )]
 
+mod bulk;
 mod client;
 mod floor;
 mod imports;
@@ -49,6 +50,11 @@ enum Part {
     /// Imports a file in a process of its own, so that its memory can be told.
     #[command(hide = true)]
     Import(imports::Import),
+    /// Measures imports of users by the million instead of requests.
+    Bulk(bulk::Bulk),
+    /// Carries out one step of it in a process of its own, so that its memory can be told.
+    #[command(hide = true)]
+    Step(bulk::Step),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -72,9 +78,12 @@ pub struct Scale {
 fn main() {
     let options = Options::parse();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    if let Some(Part::Import(import)) = options.part {
-        return runtime.block_on(import.run());
-    }
+    let bulk = match options.part {
+        Some(Part::Import(import)) => return runtime.block_on(import.run()),
+        Some(Part::Step(step)) => return runtime.block_on(step.run()),
+        Some(Part::Bulk(bulk)) => Some(bulk.rows),
+        None => None,
+    };
     log_to_nowhere();
     let scale = if options.quick {
         Scale { users: 5_000, seconds: 0.5, rounds: 3, repetitions: 100 }
@@ -84,7 +93,7 @@ fn main() {
     let mut report = Report::default();
     for backend in [Backend::Sqlite, Backend::Postgres] {
         if options.only.is_none_or(|only| only == backend) {
-            runtime.block_on(measure(backend, scale, &mut report));
+            runtime.block_on(measure(backend, scale, bulk, &mut report));
         }
     }
     println!("\n{report}");
@@ -101,7 +110,7 @@ fn log_to_nowhere() {
         .init();
 }
 
-async fn measure(backend: Backend, scale: Scale, report: &mut Report) {
+async fn measure(backend: Backend, scale: Scale, bulk: Option<usize>, report: &mut Report) {
     let folder = TempDir::new().unwrap();
     let (url, server) = match backend {
         Backend::Sqlite => (format!("sqlite://{}", folder.path().join("counterpart.db").display()), None),
@@ -111,6 +120,15 @@ async fn measure(backend: Backend, scale: Scale, report: &mut Report) {
         }
     };
     report.database = if server.is_some() { "PostgreSQL" } else { "SQLite" };
+    if let Some(rows) = bulk {
+        let world = World::fill(&url, folder.path(), world::TEAMS + 1).await;
+        bulk::measure(backend, &url, folder.path(), &world, rows, report).await;
+        world.close().await;
+        if let Some(server) = server {
+            server.drop_database().await;
+        }
+        return;
+    }
     let started = Instant::now();
     let world = World::fill(&url, folder.path(), scale.users).await;
     report.value("world", format!("{} users, {} teams", scale.users, world::TEAMS), None, None);

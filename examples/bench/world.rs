@@ -79,6 +79,7 @@ pub async fn services(url: &str, folder: &Path) -> Arc<Services> {
         files: Arc::new(LocalFileSystem::new_with_prefix(files).unwrap()),
         links: Links::new(vec![7; 32], Url::parse("http://127.0.0.1/").unwrap()),
         work: Notify::new(),
+        imports: Default::default(),
         limits: Limits::default(),
     })
 }
@@ -152,10 +153,11 @@ async fn add_users(session: &Session, teams: &[String], users: std::ops::Range<u
                     ..Attributes::default()
                 },
                 flawed: false,
+                line: None,
             }
         })
         .collect();
-    let options = Options { actor: session.viewer.user_id, create_missing_teams: true };
+    let options = Options { create_missing_teams: true, ..Options::of(session.viewer.user_id) };
     for done in apply(&tx, &changes, &options).await.unwrap() {
         done.unwrap();
     }

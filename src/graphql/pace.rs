@@ -2,8 +2,8 @@
 //!
 //! The request is polled through [`Pace::run`] or [`Pace::follow`], which alone can see that a pass over all its fields
 //! has come to an end and that none of them has anything left to do but wait. Then, and not before, the batches that
-//! were being collected are [`released`](Pace::released), together; the request goes on, and the next ones start, when these have
-//! ended. Neither timers nor guesses at a number of yields are needed, and it is the same under every scheduler.
+//! were being collected are [`released`](Pace::released), together; the next ones when these have ended. Neither timers nor guesses at a number of yields are needed,
+//! and it is the same under every scheduler.
 
 use std::{
     future::{Future, poll_fn},
@@ -46,9 +46,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.0.batches.fetch_sub(1, Ordering::SeqCst) == 1 {
-            Woken::wake_by_ref(&self.0);
-        }
+        self.0.batches.fetch_sub(1, Ordering::SeqCst);
+        Woken::wake_by_ref(&self.0);
     }
 }
 
@@ -62,13 +61,9 @@ struct Woken {
 }
 
 impl ArcWake for Woken {
-    /// While batches are under way, the request waits for the last of them: those who wait for one are told one after the
-    /// other, and to look at the whole request after each would take longer than all the rest.
     fn wake_by_ref(woken: &Arc<Self>) {
         woken.flag.store(true, Ordering::SeqCst);
-        if woken.batches.load(Ordering::SeqCst) == 0 {
-            woken.outside.wake();
-        }
+        woken.outside.wake();
     }
 }
 
@@ -120,9 +115,8 @@ impl Pace {
         mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
     ) -> Poll<T> {
         self.woken.outside.register(cx.waker());
-        let can_go_on = self.woken.flag.load(Ordering::SeqCst) && self.woken.batches.load(Ordering::SeqCst) == 0;
-        if std::mem::take(idle) && !can_go_on {
-            // Woken by what an earlier call has dealt with already, or too early.
+        if std::mem::take(idle) && !self.woken.flag.load(Ordering::SeqCst) {
+            // Woken by what an earlier call has dealt with already.
             *idle = true;
             return Poll::Pending;
         }

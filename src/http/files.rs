@@ -24,6 +24,9 @@ use crate::{
     },
 };
 
+const GONE: &str = "What this address gave is gone. The rows and the log of an import are kept for a time that the \
+                    server sets; after it, only its counts are left.\n";
+
 /// The schema, as `counterpart schema` prints it.
 pub async fn schema() -> Response {
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], graphql::sdl()).into_response()
@@ -52,7 +55,7 @@ pub async fn download(
     };
     match open(&app.services, organization_id, download).await {
         Ok(Some(content)) => csv(&name, content),
-        Ok(None) => (StatusCode::NOT_FOUND, "What this address gave is gone.\n").into_response(),
+        Ok(None) => (StatusCode::NOT_FOUND, GONE).into_response(),
         Err(error) => Refusal::of(&error, &id).into_response(),
     }
 }

@@ -123,6 +123,9 @@ pub enum Cause {
     Store(#[from] object_store::Error),
     #[error(transparent)]
     Json(#[from] serde_json::Error),
+    /// Work that somebody else has taken over, or that was called off: what was begun is not to be committed.
+    #[error("the work was taken over, or called off")]
+    Superseded,
     #[error("{0}")]
     Other(String),
 }
@@ -151,6 +154,14 @@ impl Error {
         Self::Internal(Cause::Other(message.into()))
     }
 
+    pub fn superseded() -> Self {
+        Self::Internal(Cause::Superseded)
+    }
+
+    pub fn is_superseded(&self) -> bool {
+        matches!(self, Self::Internal(Cause::Superseded))
+    }
+
     /// The same failure, its faults seen from one level further out.
     #[must_use]
     pub fn under(self, steps: &[Step]) -> Self {
@@ -171,9 +182,10 @@ impl Error {
             DbErr::Conn(RuntimeErr::SqlxError(error))
             | DbErr::Exec(RuntimeErr::SqlxError(error))
             | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
-                // Classes 08 and 57: the connection broke, or an operator stopped the server.
+                // Classes 08 and 57: the connection broke, or an operator stopped the server. 25P03: this process was
+                // held up, and the server ended its transaction.
                 sqlx::Error::Database(error) => {
-                    error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57"))
+                    error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57") || code == "25P03")
                 }
                 error => matches!(
                     error,

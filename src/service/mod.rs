@@ -47,6 +47,8 @@ pub struct Services {
     pub links: links::Links,
     /// Wakes the worker when there is something to do.
     pub work: Notify,
+    /// The imports that this process works on.
+    pub imports: import::UnderWay,
     pub limits: Limits,
 }
 

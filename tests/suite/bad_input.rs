@@ -562,6 +562,8 @@ async fn documents_that_are_too_much(world: World) {
         }),
     ] {
         let said = said(&world, &query, json!({})).await;
+        // How deep the parser goes is its own affair.
+        let said = regex::Regex::new(r"1:4\d{3}").unwrap().replace(&said, "1:4…");
         let said: String = said.chars().take(300).collect();
         writeln!(text, "{what}: {said}").unwrap();
     }
@@ -573,7 +575,7 @@ async fn documents_that_are_too_much(world: World) {
       |
       = expected executable_definition
     40 deep: LIMIT_EXCEEDED: The document nests its fields 42 deep; 32 is the most.
-    2,000 deep: BAD_REQUEST:  --> 1:4793
+    2,000 deep: BAD_REQUEST:  --> 1:4…
       |
     1 | { it: teams { nodes { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { pa
     a hundred million rows: LIMIT_EXCEEDED: Query is too complex.

@@ -32,7 +32,6 @@ both!(
     cells_that_a_spreadsheet_would_run_make_the_round_trip,
     chunks_take_a_handful_of_statements,
     uploads_are_taken_too,
-    what_is_not_there_yet_says_so,
 );
 
 const USERS: &str = "Email Address,First Name,Last Name,Title,Team,Role,Object Visibility,Configuration Profile,Manager Of,Licenses,Operation";
@@ -583,26 +582,4 @@ async fn uploads_are_taken_too(world: World) {
     world.work().await;
     let (job, log) = finished(&world, &data["importMappings"]["importJob"]["id"]).await;
     assert_eq!(counts(&job), "COMPLETED: created 1", "{log}");
-}
-
-async fn what_is_not_there_yet_says_so(world: World) {
-    let (_, _) = import_users(&world, &["a@x.com,A,,,,,,,,,Add"], "").await;
-    let jobs = world.admin().graphql("{ importJobs { nodes { id } } }", json!({})).await.ok();
-    let id = &jobs["importJobs"]["nodes"][0]["id"];
-    for field in ["applyImport", "cancelImport", "revertImport"] {
-        let query = format!(
-            "mutation ($id: ID!) {{ it: {field}(input: {{id: $id}}) {{ importJob {{ id }} userErrors {{ code field message }} }} }}"
-        );
-        let data = world.admin().graphql(&query, json!({ "id": id })).await.ok();
-        assert_eq!(data["it"]["userErrors"][0]["code"], "INVALID", "{field}: {data}");
-        let data = world.admin().graphql(&query, json!({ "id": "bm8" })).await.ok();
-        assert_eq!(data["it"]["userErrors"][0]["code"], "NOT_FOUND", "{field}: {data}");
-    }
-    for option in ["mode: PLAN", "errorPolicy: REJECT_FILE", "idempotencyKey: \"k\""] {
-        let query = format!(
-            "mutation {{ importUsers(input: {{source: {{text: \"x\"}}, {option}}}) {{ importJob {{ id }} userErrors {{ code message }} }} }}"
-        );
-        let data = world.admin().graphql(&query, json!({})).await.ok();
-        assert_eq!(data["importUsers"]["userErrors"][0]["code"], "INVALID", "{option}: {data}");
-    }
 }

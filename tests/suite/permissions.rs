@@ -551,17 +551,17 @@ async fn what_everybody_is_answered(world: World) {
         nobody, suspended, deleted, data: 401
         other admin: NOT_FOUND
         manager (team), member (team), manager (full), member (full): FORBIDDEN
-        admin: INVALID
+        admin: WRONG_STATE
     cancelImport(input: {id: $job}) { importJob { kind }
         nobody, suspended, deleted, data: 401
         other admin: NOT_FOUND
         manager (team), member (team), manager (full), member (full): FORBIDDEN
-        admin: INVALID
+        admin: WRONG_STATE
     revertImport(input: {id: $job}) { importJob { kind }
         nobody, suspended, deleted, data: 401
         other admin: NOT_FOUND
         manager (team), member (team), manager (full), member (full): FORBIDDEN
-        admin: INVALID
+        admin: done
     exportUsers(input: {filter: {team: {id: $finance}}}) { expiresAt
         nobody, suspended, deleted, data: 401
         other admin: NOT_FOUND

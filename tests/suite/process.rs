@@ -120,6 +120,8 @@ fn a_setting_that_can_not_be_used_is_named() {
         ("COUNTERPART_SECRET_KEY", "a-secret"),
         ("COUNTERPART_MAX_CONNECTIONS", "0"),
         ("COUNTERPART_MAX_UPLOAD_BYTES", "5 MB"),
+        ("COUNTERPART_IMPORT_DAYS", "0"),
+        ("COUNTERPART_UPLOAD_DAYS", "a week"),
         ("COUNTERPART_LOG", "a=b=c"),
         ("COUNTERPART_LOG_FORMAT", "xml"),
         ("COUNTERPART_ORGANIZATION", ""),
@@ -148,6 +150,8 @@ fn a_setting_that_can_not_be_used_is_named() {
     counterpart: COUNTERPART_SECRET_KEY (--secret-key): this can't be used: give at least 32 characters, for example from `openssl rand -hex 32`
     counterpart: COUNTERPART_MAX_CONNECTIONS (--max-connections): `0` can't be used: 0 is not in 1..=10000
     counterpart: COUNTERPART_MAX_UPLOAD_BYTES (--max-upload-bytes): `5 MB` can't be used: give a whole number, without a unit
+    counterpart: COUNTERPART_IMPORT_DAYS (--import-days): `0` can't be used: 0 is not in 1..=36500
+    counterpart: COUNTERPART_UPLOAD_DAYS (--upload-days): `a week` can't be used: invalid digit found in string
     counterpart: COUNTERPART_LOG (--log): `a=b=c` can't be used: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
     counterpart: COUNTERPART_LOG_FORMAT (--log-format): `xml` can't be used: give one of text, json
     counterpart: COUNTERPART_ORGANIZATION (--organization): The organisation needs a name; this is empty.

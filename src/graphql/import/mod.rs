@@ -3,8 +3,8 @@
 mod input;
 mod mutation;
 
-use async_graphql::{Context, ID, Object, SimpleObject, Subscription};
-use entity::{import_job, import_row};
+use async_graphql::{ComplexObject, Context, ID, Object, SimpleObject, Subscription};
+use entity::{ImportJobId, import_job, import_row};
 use futures::{FutureExt, Stream};
 
 use super::{
@@ -23,7 +23,7 @@ use crate::service::{
     self,
     clock::Time,
     import::{
-        query::{self, Jobs, RowsOfJob},
+        query::{self, Jobs, Rows, RowsOfJob},
         speed,
     },
     links::Download,
@@ -172,12 +172,20 @@ impl ImportJob {
     ) -> Result<Connection<ImportRow>> {
         let outcome = outcome.map(|outcome| outcome.into_iter().map(Into::into).collect());
         let args = PageArgs { first, after, last, before };
-        Connection::below(&loaders(ctx)?.import_rows, RowsOfJob { outcome }, self.0.id, args).await
+        let is_applied = matches!(self.0.status, entity::ImportStatus::Completed | entity::ImportStatus::Reverted);
+        let rows = RowsOfJob { outcome, shows: if is_applied { Rows::Applied } else { Rows::All } };
+        Connection::below(&loaders(ctx)?.import_rows, rows, self.0.id, args).await
     }
 
-    /// The failed rows as CSV: the original columns, then why each failed. Null while there are none.
+    /// When its rows and its log were deleted, which have a life that the server sets; null while they are kept.
+    async fn rows_deleted_at(&self) -> Option<Time> {
+        self.0.rows_deleted_at
+    }
+
+    /// The failed rows as CSV: the original columns, then why each failed. Null while there are none, and once they are
+    /// deleted.
     async fn log_url(&self, ctx: &Context<'_>) -> Result<Option<Address>> {
-        if self.0.failed_rows == 0 {
+        if self.0.failed_rows == 0 || self.0.rows_deleted_at.is_some() {
             return Ok(None);
         }
         let session = session(ctx)?;
@@ -204,7 +212,12 @@ impl ImportJob {
 
     /// What revertImport did; null before.
     async fn revert(&self) -> Option<ImportRevert> {
-        None
+        Some(ImportRevert {
+            status: self.0.revert_status?.into(),
+            reverted_rows: self.0.reverted_rows,
+            left_alone: self.0.left_alone_rows,
+            job: self.0.id,
+        })
     }
 }
 
@@ -222,6 +235,7 @@ fn error_code(code: &str) -> ErrorCode {
 
 /// What the reverting of an import did.
 #[derive(SimpleObject)]
+#[graphql(complex)]
 pub struct ImportRevert {
     /// Where the reverting stands.
     status: ImportStatus,
@@ -229,6 +243,26 @@ pub struct ImportRevert {
     reverted_rows: i64,
     /// Rows whose target had changed since.
     left_alone: i64,
+    #[graphql(skip)]
+    job: ImportJobId,
+}
+
+#[ComplexObject]
+impl ImportRevert {
+    /// The rows that were left alone, each with the reason in `revertError`.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn rows_left_alone(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "As many rows from the start, or after `after`; 200 at most.")] first: Option<i32>,
+        #[graphql(desc = "The rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "As many rows from the end, or before `before`; 200 at most.")] last: Option<i32>,
+        #[graphql(desc = "The rows before this cursor.")] before: Option<String>,
+    ) -> Result<Connection<ImportRow>> {
+        let args = PageArgs { first, after, last, before };
+        let rows = RowsOfJob { outcome: None, shows: Rows::LeftAlone };
+        Connection::below(&loaders(ctx)?.import_rows, rows, self.job, args).await
+    }
 }
 
 /// A row of a file, and what became of it.
@@ -251,10 +285,12 @@ impl ImportRow {
 
     /// All that is wrong with it.
     async fn errors(&self) -> Result<Vec<RowError>> {
-        Ok(stored::<Vec<StoredError>>(&self.0.errors)?
-            .into_iter()
-            .map(|error| RowError { code: error_code(&error.code), column: error.column, message: error.message })
-            .collect())
+        Ok(stored::<Vec<StoredError>>(&self.0.errors)?.into_iter().map(row_error).collect())
+    }
+
+    /// Why revertImport left it alone.
+    async fn revert_error(&self) -> Result<Option<RowError>> {
+        self.0.revert_error.as_deref().map(|error| Ok(row_error(stored(error)?))).transpose()
     }
 
     /// What it changed, or would change.
@@ -266,6 +302,10 @@ impl ImportRow {
 /// Reads a column that holds JSON.
 fn stored<T: serde::de::DeserializeOwned>(json: &str) -> Result<T> {
     serde_json::from_str(json).map_err(|e| Failure::from(service::Error::from(e)))
+}
+
+fn row_error(error: StoredError) -> RowError {
+    RowError { code: error_code(&error.code), column: error.column, message: error.message }
 }
 
 #[derive(serde::Deserialize)]

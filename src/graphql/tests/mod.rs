@@ -51,6 +51,7 @@ impl World {
             files: Arc::new(object_store::memory::InMemory::new()),
             links: Links::new(vec![7; 32], "http://localhost/".parse().expect("is a URL")),
             work: Notify::new(),
+            imports: Default::default(),
             limits: Limits::default(),
         });
         Self { services, schema: schema(), administrator, _folder: folder }

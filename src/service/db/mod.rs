@@ -38,7 +38,11 @@ pub struct Db {
     writer: DatabaseConnection,
     reader: DatabaseConnection,
     clock: Clock,
+    lease: Duration,
 }
+
+/// How long work may show no sign of life, where no setting says.
+const LEASE: Duration = Duration::from_secs(60);
 
 tokio::task_local! {
     static STATEMENTS: Arc<AtomicU64>;
@@ -83,18 +87,34 @@ impl Db {
             }
             let mut reader = writer.clone();
             // A write waits for the one connection rather than for SQLite's lock.
-            writer.acquire_timeout(Duration::from_secs(120)).max_connections(1).map_sqlx_sqlite_opts(sqlite_options);
+            // It keeps more pages, and brings them back to the file more rarely: an import touches the same ones again
+            // and again.
+            writer.acquire_timeout(Duration::from_secs(120)).max_connections(1).map_sqlx_sqlite_opts(|options| {
+                sqlite_options(options).pragma("cache_size", "-24000").pragma("wal_autocheckpoint", "8000")
+            });
             let writer = Database::connect(writer).await?;
             reader
                 .max_connections(options.max_connections)
                 .map_sqlx_sqlite_opts(|o| sqlite_options(o).pragma("query_only", "on"));
             let reader = Database::connect(reader).await?;
-            Ok(Self { writer: count(writer), reader: count(reader), clock })
+            Ok(Self { writer: count(writer), reader: count(reader), clock, lease: LEASE })
         } else {
             writer.max_connections(options.max_connections);
             let pool = count(Database::connect(writer).await?);
-            Ok(Self { writer: pool.clone(), reader: pool, clock })
+            Ok(Self { writer: pool.clone(), reader: pool, clock, lease: LEASE })
         }
+    }
+
+    /// With another [`lease`](Self::lease) than a minute.
+    #[must_use]
+    pub fn with_lease(self, lease: Duration) -> Self {
+        Self { lease, ..self }
+    }
+
+    /// How long work may show no sign of life before it is given to others: an import, and on PostgreSQL an
+    /// organisation's lock.
+    pub fn lease(&self) -> Duration {
+        self.lease
     }
 
     pub fn backend(&self) -> DbBackend {
@@ -117,10 +137,19 @@ impl Db {
         let tx = self.begin().await?;
         if tx.backend == DbBackend::Postgres {
             let mut sql = Sql::new(tx.backend);
-            sql.push("SELECT 1 AS one FROM organization WHERE id = ").bind(organization_id).push(" FOR NO KEY UPDATE");
+            // A process that is held up while it has the lock loses it: PostgreSQL then ends the transaction.
+            let idle = self.lease.as_millis().to_string();
+            sql.push("SELECT set_config('idle_in_transaction_session_timeout', ").bind(idle).push(", true) FROM ");
+            sql.push("organization WHERE id = ").bind(organization_id).push(" FOR NO KEY UPDATE");
             tx.txn.query_one_raw(sql.statement()).await?;
         }
         Ok(Tx { organization_id, ..tx })
+    }
+
+    /// Opens a transaction that changes a row of an organisation by its key, whatever another transaction does to the
+    /// organisation meanwhile: not under its lock.
+    pub async fn write_beside(&self, organization_id: OrganizationId) -> Result<Tx> {
+        Ok(Tx { organization_id, ..self.begin().await? })
     }
 
     /// Opens a transaction that makes an organisation, or that concerns none.
@@ -138,6 +167,7 @@ impl Db {
             organization_id: OrganizationId(uuid::Uuid::nil()),
             now,
             clock: self.clock.clone(),
+            lease: self.lease,
         })
     }
 }
@@ -167,9 +197,15 @@ pub struct Tx {
     pub organization_id: OrganizationId,
     pub now: Time,
     pub clock: Clock,
+    lease: Duration,
 }
 
 impl Tx {
+    /// When a claim or a sign of life of this transaction runs out.
+    pub fn lease_until(&self) -> Time {
+        self.now + self.lease
+    }
+
     pub fn connection(&self) -> &DatabaseTransaction {
         &self.txn
     }

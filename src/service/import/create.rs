@@ -1,76 +1,95 @@
 //! From an upload to a job in the queue: what is wrong with the whole file is said before there is an import.
 
-use std::{
-    fs::File,
-    io::{Read, Seek, SeekFrom, Write},
-};
+use entity::{HeaderMode, ImportJobId, ImportKind, ImportPhase, ImportStatus, IntegrationId, ManageMode, import_job};
+use sea_orm::{ActiveModelTrait, Set};
 
-use entity::{
-    HeaderMode, ImportErrorPolicy, ImportJobId, ImportKind, ImportMode, ImportPhase, ImportStatus, ManageMode,
-    import_job,
-};
-use object_store::{ObjectStoreExt, WriteMultipart, path::Path};
-use sea_orm::{ActiveModelTrait, EntityTrait, Set};
-
-use super::{NewImport, Source, table};
+use super::{NewImport, Source, repeat::Repeat, table, upload};
 use crate::service::{
-    Services, Session,
-    csv::{self, FileFault, Scanned},
+    Session,
+    csv::{self, Scanned},
     error::{Error, ErrorCode, Fault, Result},
     integration, organization,
 };
 
-/// What is in the schema and not carried out by this server.
-fn unsupported(field: &'static str, what: &str) -> Error {
-    Fault::at(ErrorCode::Invalid, field, format!("{what} is not available on this server yet.")).into()
-}
-
-/// Makes an import of a file. The worker carries it out; its progress is in the job.
+/// Makes an import of a file. The worker carries it out; its progress is in the job. With an idempotency key that an
+/// import was made with already, it is that import, if the same was asked for.
 ///
 /// # Errors
 /// `NOT_FOUND` for the integration; `AUTO_MANAGE_MODE`; at `source`: `NOT_CSV`, `NOT_UTF8`, `EMPTY_FILE`, `TOO_LARGE`,
-/// `HEADER_MISMATCH`, `STATUS_COLUMNS_NOT_ACCEPTED`.
-pub async fn create(session: &Session, new: NewImport) -> Result<ImportJobId> {
+/// `HEADER_MISMATCH`, `STATUS_COLUMNS_NOT_ACCEPTED`; at `idempotencyKey`: `IDEMPOTENCY_CONFLICT`, `INVALID`.
+pub async fn create(session: &Session, mut new: NewImport) -> Result<ImportJobId> {
     session.admin()?;
     let services = &session.services;
+    let mut repeat = Repeat::of(new.idempotency_key.take())?;
     let integration = match &new.integration {
         Some(named) => {
             Some(integration::locate(services.db.reader(), session.organization_id(), named, "integration").await?.id)
         }
         None => None,
     };
-    if new.mode == ImportMode::Plan {
-        return Err(unsupported("mode", "PLAN"));
-    }
-    if new.error_policy == ImportErrorPolicy::RejectFile {
-        return Err(unsupported("errorPolicy", "REJECT_FILE"));
-    }
-    if new.idempotency_key.is_some() {
-        return Err(unsupported("idempotencyKey", "An idempotency key"));
-    }
-    let (name, file) = match new.source {
+    let digest = repeat.as_ref().map(|_| Repeat::digest(&new, integration));
+    let (name, file) = match std::mem::replace(&mut new.source, Source::Text(String::new())) {
         Source::File { name, file } => (name, file),
-        Source::Text(text) => (None, spool(text).await?),
+        Source::Text(text) => (None, upload::spool(text).await?),
     };
     let mode = match new.header_mode {
         HeaderMode::Exact => csv::HeaderMode::Exact,
         HeaderMode::ByName => csv::HeaderMode::ByName,
     };
     let limits = csv::Limits { max_bytes: services.limits.upload_bytes };
-    let (file, scanned) = scan(file, table(new.kind), mode, limits).await?;
+    let upload::Seen { file, scanned, digest } = upload::scan(file, table(new.kind), mode, limits, digest).await?;
+    if let Some(repeat) = &mut repeat {
+        repeat.asked_for(digest, scanned.as_ref().err());
+        if let Some(earlier) = repeat.find(services.db.reader(), session.organization_id()).await? {
+            return Ok(earlier);
+        }
+    }
     let scanned = scanned.map_err(|fault| Fault::at(fault.code, "source", fault.message))?;
 
     let id: ImportJobId = services.clock.id();
-    let key = format!("imports/{}/{}.csv", session.organization_id().0, id.0);
-    store(services, file, &key).await?;
+    let key = upload::key(session.organization_id(), id);
+    upload::store(services, file, &key).await?;
+    let file = Stored { name, key: key.clone(), scanned };
+    let made = insert(session, id, &new, integration, file, repeat.as_ref()).await;
+    match &made {
+        Ok(made) if *made == id => services.work.notify_one(),
+        // It is another import's, or none. After an internal error it may be this one's all the same, which only the
+        // database knows: what belongs to no import is cleaned up later.
+        Ok(_) | Err(Error::Faults(_)) => {
+            if let Err(error) = upload::discard(services, &key).await {
+                tracing::warn!(%error, key, "a file without an import can't be removed");
+            }
+        }
+        Err(_) => {}
+    }
+    made
+}
 
-    let tx = services.db.write(session.organization_id()).await?;
+/// A file in the store, and what was found out about it.
+struct Stored {
+    name: Option<String>,
+    key: String,
+    scanned: Scanned,
+}
+
+/// Puts the import into the queue, if its key has not made one meanwhile; the import that there is then.
+async fn insert(
+    session: &Session,
+    id: ImportJobId,
+    new: &NewImport,
+    integration: Option<IntegrationId>,
+    Stored { name, key, scanned }: Stored,
+    repeat: Option<&Repeat>,
+) -> Result<ImportJobId> {
+    let tx = session.services.db.write(session.organization_id()).await?;
+    // Under the organisation's lock: of two requests with one key, the second sees the first one's import.
+    if let Some(repeat) = repeat
+        && let Some(earlier) = repeat.find(tx.connection(), tx.organization_id).await?
+    {
+        return Ok(earlier);
+    }
     if new.kind == ImportKind::Users && organization::manage_mode(&tx).await? == ManageMode::Auto {
-        return Err(Fault::new(
-            ErrorCode::AutoManageMode,
-            "In manage mode AUTO users follow the CRM and can't be imported. Change them there, or switch to MANUAL.",
-        )
-        .into());
+        return Err(auto_manage_mode().into());
     }
     let first = scanned.layout.first_row();
     let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
@@ -112,8 +131,8 @@ pub async fn create(session: &Session, new: NewImport) -> Result<ImportJobId> {
         planned_at: Set(None),
         stale_rows: Set(0),
         stale_line: Set(None),
-        idempotency_key: Set(None),
-        content_hash: Set(None),
+        idempotency_key: Set(repeat.map(|repeat| repeat.key.clone())),
+        content_hash: Set(repeat.and_then(|repeat| repeat.content_hash.clone())),
         revert_status: Set(None),
         revert_cursor: Set(None),
         reverted_rows: Set(0),
@@ -124,60 +143,14 @@ pub async fn create(session: &Session, new: NewImport) -> Result<ImportJobId> {
     .insert(tx.connection())
     .await?;
     tx.commit().await?;
-    services.work.notify_one();
     Ok(id)
 }
 
-/// A text as a file, so that there is one path for both.
-async fn spool(text: String) -> Result<File> {
-    blocking(move || {
-        let mut file = tempfile::tempfile()?;
-        file.write_all(text.as_bytes())?;
-        Ok(file)
-    })
-    .await
-}
-
-async fn scan(
-    mut file: File,
-    table: csv::Kind,
-    mode: csv::HeaderMode,
-    limits: csv::Limits,
-) -> Result<(File, Result<Scanned, FileFault>)> {
-    blocking(move || {
-        file.seek(SeekFrom::Start(0))?;
-        let scanned = csv::scan(&file, table, mode, limits)?;
-        Ok((file, scanned))
-    })
-    .await
-}
-
-/// Puts the file into the object store, a piece at a time.
-async fn store(services: &Services, mut file: File, key: &str) -> Result<()> {
-    const PIECE: usize = 5 * 1024 * 1024;
-    file = blocking(move || {
-        file.seek(SeekFrom::Start(0))?;
-        Ok(file)
-    })
-    .await?;
-    let upload = services.files.put_multipart(&Path::from(key)).await?;
-    let mut upload = WriteMultipart::new_with_chunk_size(upload, PIECE);
-    loop {
-        let (back, piece) = blocking(move || {
-            let mut piece = Vec::new();
-            (&file).take(PIECE as u64).read_to_end(&mut piece)?;
-            Ok((file, piece))
-        })
-        .await?;
-        file = back;
-        if piece.is_empty() {
-            break;
-        }
-        upload.wait_for_capacity(1).await?;
-        upload.write(&piece);
-    }
-    upload.finish().await?;
-    Ok(())
+pub(super) fn auto_manage_mode() -> Fault {
+    Fault::new(
+        ErrorCode::AutoManageMode,
+        "In manage mode AUTO users follow the CRM and can't be imported. Change them there, or switch to MANUAL.",
+    )
 }
 
 /// Runs file work where it does not hold up other requests.
@@ -188,37 +161,4 @@ pub(super) async fn blocking<T: Send + 'static>(
         Ok(done) => Ok(done?),
         Err(error) => Err(Error::internal(format!("file work ended early: {error}"))),
     }
-}
-
-async fn refuse(session: &Session, id: ImportJobId, what: &str) -> Result<ImportJobId> {
-    session.admin()?;
-    import_job::Entity::find_by_id((session.organization_id(), id))
-        .one(session.reader())
-        .await?
-        .ok_or_else(|| Fault::at(ErrorCode::NotFound, "id", "There is no import with this id."))?;
-    Err(unsupported("id", what))
-}
-
-/// Carries out a plan.
-///
-/// # Errors
-/// `NOT_FOUND`; `INVALID`, as this server makes no plans.
-pub async fn apply(session: &Session, id: ImportJobId) -> Result<ImportJobId> {
-    refuse(session, id, "Applying a plan").await
-}
-
-/// Stops an import.
-///
-/// # Errors
-/// `NOT_FOUND`; `INVALID`, as this server can't.
-pub async fn cancel(session: &Session, id: ImportJobId) -> Result<ImportJobId> {
-    refuse(session, id, "Canceling an import").await
-}
-
-/// Undoes an import.
-///
-/// # Errors
-/// `NOT_FOUND`; `INVALID`, as this server can't.
-pub async fn revert(session: &Session, id: ImportJobId) -> Result<ImportJobId> {
-    refuse(session, id, "Reverting an import").await
 }

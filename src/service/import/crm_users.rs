@@ -4,16 +4,18 @@
 use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, NaiveTime};
-use entity::{SyncStatus, SyncTrigger, import_job, integration as entities};
+use entity::{ImportErrorPolicy, RowOutcome, SyncRunId, SyncStatus, SyncTrigger, import_job, integration as entities};
 use sea_orm::EntityTrait;
 
 use super::{
-    job::{self, Counts},
-    rows::{Logged, log},
+    job::{self, Counts, Stale, Task},
+    revert::{self, LeftAlone},
+    rows::{Logged, keep},
     users::line,
     worker::{Work, cells},
 };
 use crate::service::{
+    Services,
     clock::Time,
     crm_user::{Incoming, incoming::normalize},
     csv::{Position, Row, RowFault, crm_users as column},
@@ -22,7 +24,8 @@ use crate::service::{
     integration::{self, IntegrationRef},
     sync_run::{
         self,
-        publish::{Published, Staged, publish, stage},
+        publish::{Options, Published, Staged, publish, stage},
+        undo::undo,
     },
     value::external_id::{self, IdKind},
 };
@@ -105,7 +108,7 @@ async fn fail(work: &Work<'_>, tx: Tx, faults: Vec<Fault>) -> Result<()> {
 }
 
 /// The job as the transaction sees it: its receipt is opened with the first chunk.
-async fn receipt(work: &Work<'_>, tx: &Tx, integration: &entities::Model) -> Result<entity::SyncRunId> {
+async fn receipt(work: &Work<'_>, tx: &Tx, integration: &entities::Model) -> Result<SyncRunId> {
     let job = import_job::Entity::find_by_id((tx.organization_id, work.job.id)).one(tx.connection()).await?;
     match job.and_then(|job| job.sync_run_id) {
         Some(run) => Ok(run),
@@ -126,11 +129,12 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
     };
     let run = receipt(work, &tx, &integration).await?;
     let mut counts = Counts::default();
-    let mut failed = Vec::new();
+    let mut kept = Vec::new();
     let mut staged = Vec::new();
     for row in &rows {
         if row.skipped {
-            counts.skipped += 1;
+            counts.add(RowOutcome::Skipped, 1);
+            kept.push(Logged::plain(line(row), RowOutcome::Skipped, cells(row)?));
             continue;
         }
         let (incoming, mut faults) = parse(row);
@@ -146,14 +150,13 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
             }
             normalized => {
                 faults.extend(normalized.err().unwrap_or_default().into_iter().map(row_fault));
-                failed.push(Logged::failed(line(row), cells(row)?, &faults)?);
+                counts.add(RowOutcome::Failed, 1);
+                kept.push(Logged::failed(line(row), cells(row)?, &faults)?);
             }
         }
     }
-    counts.failed = i64::try_from(failed.len()).unwrap_or(i64::MAX);
-    counts.processed = counts.skipped + counts.failed;
     stage(&tx, run, &staged).await?;
-    log(&tx, work.job.id, &failed).await?;
+    counts.stale = keep(&tx, work.job, &kept).await?;
     job::advance(&tx, work.job, counts, Some(cursor)).await?;
     tx.commit().await
 }
@@ -166,33 +169,99 @@ pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
         found => found?,
     };
     let run = receipt(work, &tx, &integration).await?;
-    let job = import_job::Entity::find_by_id((tx.organization_id, work.job.id)).one(tx.connection()).await?;
-    let failed = job.map_or(0, |job| job.failed_rows);
-    if work.job.is_complete && failed > 0 {
-        let fault = Fault::new(
-            ErrorCode::RowsFailed,
-            format!(
-                "{failed} rows failed, so the list is not complete, and nothing was changed: CRM users that it leaves \
-                 out would become inactive. Mend the rows, or import without isComplete."
-            ),
-        );
-        sync_run::publish::clear(&tx, run).await?;
-        let none = Published::default();
-        sync_run::close(&tx, run, SyncStatus::Failed, &none, Some(fault.message.clone())).await?;
-        job::finish(&tx, work.job, Some(&fault)).await?;
-        return tx.commit().await;
+    let job = job::reload(&tx, work.job).await?;
+    let failed = job.failed_rows;
+    let dry = Task::of(work.job) == Task::Plan;
+    if failed > 0 && !dry {
+        let fault = if work.job.is_complete {
+            Fault::new(
+                ErrorCode::RowsFailed,
+                format!(
+                    "{failed} rows failed, so the list is not complete, and nothing was changed: CRM users that it leaves \
+                     out would become inactive. Mend the rows, or import without isComplete."
+                ),
+            )
+        } else {
+            job::rejected(failed)
+        };
+        if work.job.is_complete || work.job.error_policy == ImportErrorPolicy::RejectFile {
+            return refuse(work, tx, run, &fault, failed).await;
+        }
     }
-    let (published, halted) = publish(&tx, &integration, run, work.job.is_complete, Some(work.job.id)).await?;
-    let status = if halted.is_some() { SyncStatus::Halted } else { SyncStatus::Completed };
-    sync_run::close(&tx, run, status, &published, halted.as_ref().map(|fault| fault.message.clone())).await?;
-    let counts = Counts {
-        processed: if halted.is_some() { 0 } else { published.received },
-        created: published.created,
-        updated: published.updated,
-        unchanged: published.unchanged,
-        ..Counts::default()
-    };
+    let columns = work.layout.kind().table().columns.len();
+    let absent: Vec<usize> = (0..columns).filter(|column| work.layout.place(*column).is_none()).collect();
+    let options = Options { is_complete: work.job.is_complete, absent: &absent, import: Some(work.job), dry };
+    let (published, halted) = publish(&tx, &integration, run, options).await?;
+    let mut stale = Stale { rows: job.stale_rows, first: job.stale_line };
+    stale.join(published.stale);
+    if let Some(fault) = stale.fault() {
+        // What was carried out is taken back with the transaction.
+        drop(tx);
+        let tx = work.services.db.write(work.job.organization_id).await?;
+        return refuse(work, tx, run, &fault, 0).await;
+    }
+    if dry {
+        forget(&tx, work.job, run).await?;
+    } else {
+        let status = if halted.is_some() { SyncStatus::Halted } else { SyncStatus::Completed };
+        sync_run::close(&tx, run, status, &published, halted.as_ref().map(|fault| fault.message.clone())).await?;
+    }
+    let mut counts = Counts::default();
+    if halted.is_none() {
+        counts.add(RowOutcome::Created, published.created);
+        counts.add(RowOutcome::Updated, published.updated);
+        counts.add(RowOutcome::Unchanged, published.unchanged);
+    }
     job::advance(&tx, work.job, counts, None).await?;
     job::finish(&tx, work.job, halted.as_ref()).await?;
+    tx.commit().await
+}
+
+/// Ends an import that changed nothing.
+async fn refuse(work: &Work<'_>, tx: Tx, run: SyncRunId, fault: &Fault, failed: i64) -> Result<()> {
+    sync_run::publish::clear(&tx, run).await?;
+    sync_run::close(&tx, run, SyncStatus::Failed, &Published::default(), Some(fault.message.clone())).await?;
+    job::refuse(&tx, work.job, fault, failed).await?;
+    tx.commit().await
+}
+
+/// A plan receives nothing: the receipt that its rows were staged in is not kept.
+async fn forget(tx: &Tx, job: &import_job::Model, run: SyncRunId) -> Result<()> {
+    let mut sql = tx.sql();
+    sql.push("UPDATE import_job SET sync_run_id = NULL WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").equals("id", job.id);
+    tx.execute(sql).await?;
+    let mut sql = tx.sql();
+    sql.push("DELETE FROM sync_run WHERE ").equals("organization_id", tx.organization_id).push(" AND ");
+    sql.equals("id", run);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Undoes an import, in one transaction.
+pub(super) async fn revert(services: &Services, job: &import_job::Model) -> Result<()> {
+    let (Some(integration), Some(run)) = (job.integration_id, job.sync_run_id) else {
+        return Err(Error::internal("an import of CRM users that changed something has no receipt"));
+    };
+    let tx = services.db.write(job.organization_id).await?;
+    let fault = RowFault::new(ErrorCode::WrongState, "The CRM user has changed since, and was left as it is.");
+    // Those that another receipt has changed since are known by what this one kept of them.
+    let mut sql = tx.sql();
+    sql.push("UPDATE import_row SET ").equals("revert_error", serde_json::to_string(&fault)?).push(" WHERE ");
+    sql.equals("organization_id", tx.organization_id).push(" AND ").equals("import_job_id", job.id);
+    sql.push(" AND outcome = 'UPDATED' AND line NOT IN (SELECT import_line FROM crm_user WHERE ");
+    sql.equals("organization_id", tx.organization_id).push(" AND ").equals("integration_id", integration);
+    sql.push(" AND ").equals("sync_run_id", run).push(" AND import_line IS NOT NULL)");
+    tx.execute(sql).await?;
+    let done = undo(&tx, integration, run, job.id, job.created_by).await?;
+    let rows: Vec<LeftAlone> = done
+        .left_alone
+        .iter()
+        .map(|line| LeftAlone { line: *line, outcome: RowOutcome::Created, fault: fault.clone() })
+        .collect();
+    revert::keep(&tx, job, &rows).await?;
+    let left_alone = job.created_rows + job.updated_rows - done.restored;
+    job::reverted(&tx, job, done.restored, left_alone, "null").await?;
+    job::finish(&tx, job, None).await?;
     tx.commit().await
 }

@@ -7,7 +7,7 @@ use crate::service::{
     Services,
     csv::{Layout, RowFault, Writer, log_header, log_row},
     db::Sql,
-    error::Result,
+    error::{Error, Result},
 };
 
 /// Rows read at once.
@@ -28,10 +28,20 @@ pub struct Log {
     after: Option<i64>,
 }
 
-/// Opens the log of an import; `None` when there is no such import.
-pub async fn open(services: &Services, organization_id: OrganizationId, id: ImportJobId) -> Result<Option<Log>> {
+/// The import, as long as its rows are kept.
+async fn find(
+    services: &Services,
+    organization_id: OrganizationId,
+    id: ImportJobId,
+) -> Result<Option<import_job::Model>> {
     let found = import_job::Entity::find_by_id((organization_id, id)).one(services.db.reader()).await?;
-    found
+    Ok(found.filter(|job| job.rows_deleted_at.is_none()))
+}
+
+/// Opens the log of an import; `None` when there is no such import, or its rows are not kept any more.
+pub async fn open(services: &Services, organization_id: OrganizationId, id: ImportJobId) -> Result<Option<Log>> {
+    find(services, organization_id, id)
+        .await?
         .map(|job| {
             let layout = serde_json::from_str(&job.layout)?;
             Ok(Log { job, layout, after: None })
@@ -56,7 +66,11 @@ impl Log {
         sql.push(" AND outcome = 'FAILED' AND line > ").bind(from).push(" ORDER BY line LIMIT ").bind(CHUNK);
         let rows: Vec<Failed> = sql.all(services.db.reader()).await?;
         if rows.is_empty() && self.after.is_some() {
-            return Ok(None);
+            // Rows that went meanwhile would be missing from a log that looks whole.
+            return match find(services, self.job.organization_id, self.job.id).await? {
+                Some(_) => Ok(None),
+                None => Err(Error::internal("the log was deleted while it was read")),
+            };
         }
         for row in &rows {
             let cells: Vec<String> = serde_json::from_str(&row.cells)?;

@@ -1,30 +1,28 @@
 //! Rows of a mappings file (`contract/csv.md`, "Mappings"): resolved chunk by chunk, then carried out in one step, since
 //! what one row frees another may use, wherever in the file it stands.
 
-use std::collections::HashMap;
-
-use entity::{
-    CrmUserId, Email, MappingOperation, MappingSource, OnExistingMapping, RowOutcome, UserId, integration as entities,
-};
-use sea_orm::FromQueryResult;
+use entity::{ImportErrorPolicy, MappingId, MappingOperation, RowOutcome, import_job, integration as entities};
 
 use super::{
-    job::{self, Counts},
-    rows::{Logged, log},
+    job::{self, Counts, Stale, Task},
+    revert::{self, LeftAlone},
+    rows::{Logged, keep},
     users::line,
     worker::{Work, cells},
 };
 use crate::service::{
+    Services,
     crm_user::locate as crm_users,
     csv::{Position, Row, RowFault, mappings as column},
     db::{Rows, Tx, sql::Kind},
     error::{Error, ErrorCode, Fault, Result, Step},
     integration::{self, IntegrationRef},
     mapping::{
-        carry_out::{Author, Change, Done, Wanted, carry_out},
+        carry_out::Author,
         change,
+        publish::{self, Stage},
     },
-    user::{UserRef, apply::FieldChange, locate as users},
+    user::{UserRef, locate as users},
     value::email,
 };
 
@@ -67,8 +65,17 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
         Err(Error::Faults(faults)) => return fail(work, tx, faults).await,
         found => found?,
     };
-    let rows_in: Vec<&Row> = rows.iter().filter(|row| !row.skipped).collect();
-    let skipped = i64::try_from(rows.len() - rows_in.len()).unwrap_or(i64::MAX);
+    let mut counts = Counts::default();
+    let mut kept = Vec::new();
+    let mut rows_in: Vec<&Row> = Vec::new();
+    for row in &rows {
+        if row.skipped {
+            counts.add(RowOutcome::Skipped, 1);
+            kept.push(Logged::plain(line(row), RowOutcome::Skipped, cells(row)?));
+        } else {
+            rows_in.push(row);
+        }
+    }
 
     let user_refs: Vec<UserRef> =
         rows_in.iter().map(|row| UserRef::Email(row.get(column::EMAIL).unwrap_or_default().to_owned())).collect();
@@ -85,7 +92,6 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
         ("alias_email", Kind::Text),
         ("cells", Kind::Text),
     ]);
-    let mut failed = Vec::new();
     for (((row, user), target), named) in rows_in.into_iter().zip(users).zip(targets).zip(named) {
         let mut faults = row.faults.clone();
         let has_cells = row.cells.iter().any(Option::is_some);
@@ -120,11 +126,12 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
             (Some(operation), Some(user_id)) if faults.is_empty() => {
                 staged.add(&[&line(row), &operation, &user_id, &crm_user_id, &alias_email, &cells(row)?]);
             }
-            _ => failed.push(Logged::failed(line(row), cells(row)?, &faults)?),
+            _ => {
+                counts.add(RowOutcome::Failed, 1);
+                kept.push(Logged::failed(line(row), cells(row)?, &faults)?);
+            }
         }
     }
-    let failures = i64::try_from(failed.len()).unwrap_or(i64::MAX);
-    let counts = Counts { processed: skipped + failures, skipped, failed: failures, ..Counts::default() };
     if !staged.is_empty() {
         let names = staged.names();
         let mut sql = tx.sql();
@@ -133,190 +140,156 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
         sql.rows(staged).push(" AS r");
         tx.execute(sql).await?;
     }
-    log(&tx, work.job.id, &failed).await?;
+    counts.stale = keep(&tx, work.job, &kept).await?;
     job::advance(&tx, work.job, counts, Some(cursor)).await?;
     tx.commit().await
 }
 
 /// The integration went while its import waited.
 async fn fail(work: &Work<'_>, tx: Tx, faults: Vec<Fault>) -> Result<()> {
-    clear(work, &tx).await?;
+    publish::clear(&tx, work.job.id).await?;
     job::finish(&tx, work.job, faults.first()).await?;
     tx.commit().await
 }
 
-#[derive(FromQueryResult)]
-struct Staged {
-    line: i64,
-    operation: MappingOperation,
-    user_id: UserId,
-    crm_user_id: Option<CrmUserId>,
-    alias_email: Option<Email>,
-    is_gone: bool,
-}
-
 /// Carries out all that was resolved, in one transaction.
 pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
+    publish::prepare(&work.services.db, work.job.total_rows).await?;
     let tx = work.services.db.write(work.job.organization_id).await?;
     let integration = match integration(work, &tx).await {
         Err(Error::Faults(faults)) => return fail(work, tx, faults).await,
         found => found?,
     };
-    let mut sql = tx.sql();
-    sql.push("SELECT s.line, s.operation, s.user_id, s.crm_user_id, s.alias_email, ");
-    sql.push("u.deleted_at IS NOT NULL AS is_gone FROM mapping_stage s JOIN app_user u ");
-    sql.push("ON u.organization_id = s.organization_id AND u.id = s.user_id WHERE ");
-    sql.equals("s.organization_id", tx.organization_id).push(" AND ").equals("s.import_job_id", work.job.id);
-    sql.push(" ORDER BY s.line");
-    let staged: Vec<Staged> = sql.all(tx.connection()).await?;
-    let (gone, staged): (Vec<Staged>, Vec<Staged>) = staged.into_iter().partition(|row| row.is_gone);
-    let wanted: Vec<Wanted> = staged
-        .iter()
-        .map(|row| Wanted {
-            user: row.user_id,
-            target: row.crm_user_id,
-            alias_email: row.alias_email.clone(),
-            on_existing: match row.operation {
-                MappingOperation::Add => Some(work.job.on_existing),
-                MappingOperation::Replace => Some(OnExistingMapping::Replace),
-                MappingOperation::Remove => None,
-            },
-        })
-        .collect();
-    let author = Author { user: work.job.created_by, import_job: Some(work.job.id) };
-    let done = carry_out(&tx, &integration, &wanted, author).await?;
-
-    let processed = i64::try_from(gone.len() + staged.len()).unwrap_or(i64::MAX);
-    let mut counts = Counts { processed, ..Counts::default() };
-    let mut kept: Vec<Kept> = Vec::new();
-    for row in gone {
-        let message = "The user was deleted while the import ran.";
-        kept.push(Kept::Failed(row.line, RowFault::at(ErrorCode::UserNotFound, "email", message)));
-        counts.failed += 1;
+    let job = job::reload(&tx, work.job).await?;
+    let task = Task::of(&job);
+    let stage = Stage::new(&tx, &integration, job.id);
+    stage.settle(job.on_existing).await?;
+    let mut counts = counts(&stage).await?;
+    let failed = job.failed_rows + counts.failed;
+    let rejected = task != Task::Plan && job.error_policy == ImportErrorPolicy::RejectFile && failed > 0;
+    counts.stale = keep_rows(&stage, &job, rejected).await?;
+    let mut stale = Stale { rows: job.stale_rows, first: job.stale_line };
+    stale.join(counts.stale);
+    let fault = stale.fault().map(|fault| (fault, 0)).or_else(|| rejected.then(|| (job::rejected(failed), failed)));
+    if let Some((fault, failed)) = fault {
+        stage.clear().await?;
+        job::refuse(&tx, &job, &fault, failed).await?;
+        return tx.commit().await;
     }
-    for ((row, wanted), done) in staged.iter().zip(&wanted).zip(done) {
-        match done {
-            Err(fault) => {
-                counts.failed += 1;
-                kept.push(Kept::Failed(row.line, row_fault(fault)));
-            }
-            Ok(done) => match done.change {
-                Change::Created => counts.created += 1,
-                Change::Unchanged => counts.unchanged += 1,
-                Change::Replaced => {
-                    counts.updated += 1;
-                    kept.push(Kept::Changed(row.line, RowOutcome::Updated, done, wanted.clone()));
-                }
-                Change::Removed => {
-                    counts.deleted += 1;
-                    let nothing = Wanted { target: None, alias_email: None, ..wanted.clone() };
-                    kept.push(Kept::Changed(row.line, RowOutcome::Deleted, done, nothing));
-                }
-            },
-        }
+    if task != Task::Plan {
+        stage.carry_out(Author { user: job.created_by, import_job: Some(job.id) }).await?;
     }
-    keep(work, &tx, &kept).await?;
-    clear(work, &tx).await?;
-    job::advance(&tx, work.job, counts, None).await?;
-    job::finish(&tx, work.job, None).await?;
+    stage.clear().await?;
+    // The row of the job is touched last, so that an import can be canceled until here.
+    job::advance(&tx, &job, counts, None).await?;
+    job::finish(&tx, &job, None).await?;
     tx.commit().await
 }
 
-/// What is to be kept of a staged row; a changed one with what it is to be.
-enum Kept {
-    Failed(i64, RowFault),
-    Changed(i64, RowOutcome, Done, Wanted),
+async fn counts(stage: &Stage<'_>) -> Result<Counts> {
+    let mut counts = Counts::default();
+    for (outcome, rows) in stage.counts().await? {
+        counts.add(outcome, rows);
+    }
+    Ok(counts)
 }
 
-impl Kept {
-    fn line(&self) -> i64 {
-        match self {
-            Self::Failed(line, _) | Self::Changed(line, ..) => *line,
+/// Keeps of the staged rows what the task wants kept; of a file that is rejected, those that failed.
+async fn keep_rows(stage: &Stage<'_>, job: &import_job::Model, rejected: bool) -> Result<Stale> {
+    let mut stale = Stale::default();
+    let mut pages = if Task::of(job) == Task::Apply { stage.changed_rows() } else { stage.all_rows() };
+    loop {
+        let page = pages.next().await?;
+        if page.is_empty() {
+            return Ok(stale);
         }
-    }
-
-    /// The CRM users before and after.
-    fn crm_users(&self) -> impl Iterator<Item = CrmUserId> {
-        let (before, after) = match self {
-            Self::Failed(..) => (None, None),
-            Self::Changed(_, _, done, wanted) => (done.before.as_ref().map(|before| before.crm_user), wanted.target),
-        };
-        before.into_iter().chain(after)
+        let mut kept = page.into_iter().map(|row| logged(row.into())).collect::<Result<Vec<_>>>()?;
+        if rejected && Task::of(job) == Task::Apply {
+            kept.retain(|row| row.outcome == RowOutcome::Failed);
+        }
+        stale.join(keep(stage.tx, job, &kept).await?);
     }
 }
 
-/// Keeps rows with their cells, which the stage has: three statements for a chunk.
-async fn keep(work: &Work<'_>, tx: &Tx, kept: &[Kept]) -> Result<()> {
-    for kept in kept.chunks(2_000) {
-        let mut lines = Rows::new(&[("line", Kind::Int)]);
-        kept.iter().for_each(|kept| lines.add(&[&kept.line()]));
-        let mut sql = tx.sql();
-        sql.push("SELECT line, cells FROM mapping_stage WHERE ").equals("organization_id", tx.organization_id);
-        sql.push(" AND ").equals("import_job_id", work.job.id).push(" AND line IN (SELECT line FROM ");
-        sql.rows(lines).push(" AS r)");
-        let cells: HashMap<i64, String> = sql
-            .map(tx.connection(), |row| Ok((row.try_get("", "line")?, row.try_get("", "cells")?)))
-            .await?
-            .into_iter()
-            .collect();
-        let ids: Vec<CrmUserId> = kept.iter().flat_map(Kept::crm_users).collect();
-        let mut sql = tx.sql();
-        sql.push("SELECT id, external_id FROM crm_user WHERE ").equals("organization_id", tx.organization_id);
-        sql.push(" AND ").any_id("id", &ids);
-        let names: HashMap<CrmUserId, String> = sql
-            .map(tx.connection(), |row| Ok((row.try_get("", "id")?, row.try_get("", "external_id")?)))
-            .await?
-            .into_iter()
-            .collect();
-        let logged = kept
-            .iter()
-            .map(|kept| {
-                let cells = cells.get(&kept.line()).cloned().unwrap_or_else(|| "[]".into());
-                match kept {
-                    Kept::Failed(line, fault) => Logged::failed(*line, cells, std::slice::from_ref(fault)),
-                    Kept::Changed(line, outcome, done, wanted) => {
-                        Logged::changed(*line, *outcome, cells, &differences(done, wanted, &names))
-                    }
-                }
-            })
-            .collect::<Result<Vec<_>>>()?;
-        log(tx, work.job.id, &logged).await?;
+/// What takes a row back: the mapping that holds again. What a row made is known by its import and line.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Undo {
+    mapping: MappingId,
+}
+
+fn logged(row: publish::Row) -> Result<Logged> {
+    if let Some(fault) = row.fault {
+        return Logged::failed(row.line, row.cells, &[row_fault(fault)]);
     }
-    Ok(())
+    let logged = Logged::changed(row.line, row.outcome, row.cells, &row.changes)?;
+    let undo = row.ends.map(|mapping| serde_json::to_string(&Undo { mapping })).transpose()?;
+    Ok(logged.with_undo(undo))
 }
 
-fn differences(done: &Done, wanted: &Wanted, names: &HashMap<CrmUserId, String>) -> Vec<FieldChange> {
-    let before = done.before.as_ref();
-    let source = |source: MappingSource| Some(source.as_str().to_owned());
-    let fields = [
-        (
-            "externalId",
-            before.and_then(|before| names.get(&before.crm_user).cloned()),
-            wanted.target.and_then(|target| names.get(&target).cloned()),
-        ),
-        (
-            "aliasEmail",
-            before.and_then(|before| before.alias_email.clone()),
-            wanted.alias_email.as_ref().map(|alias| alias.0.clone()),
-        ),
-        (
-            "source",
-            before.and_then(|before| source(before.source)),
-            wanted.target.and_then(|_| source(MappingSource::Manual)),
-        ),
-    ];
-    fields
-        .into_iter()
-        .filter(|(_, before, after)| before != after)
-        .map(|(field, before, after)| FieldChange { field: field.to_owned(), before, after })
-        .collect()
+/// Undoes an import, in one transaction: what it mapped is mapped as before, what it removed holds again, as far as all
+/// that is free. Its inverse is staged and carried out as a file is.
+pub(super) async fn revert(services: &Services, job: &import_job::Model) -> Result<()> {
+    let id = job.integration_id.ok_or_else(|| Error::internal("an import of mappings without an integration"))?;
+    let tx = services.db.write(job.organization_id).await?;
+    let found = integration::locate(tx.connection(), tx.organization_id, &IntegrationRef::Id(id), "integration").await;
+    let integration = match found {
+        Err(Error::Faults(faults)) => {
+            job::finish(&tx, job, faults.first()).await?;
+            return tx.commit().await;
+        }
+        found => found?,
+    };
+    let stage = Stage { reverts: true, ..Stage::new(&tx, &integration, job.id) };
+    stage.clear().await?;
+    let mut left_alone = stage.fill_with_inverse(revert::first_id(job)).await?;
+    let mut after = i64::MIN;
+    loop {
+        let removed = removed(&tx, job, after).await?;
+        let Some((last, _)) = removed.last() else { break };
+        after = *last;
+        stage.fill_with_ended(&removed).await?;
+    }
+    stage.settle(entity::OnExistingMapping::Error).await?;
+    let mut undone = 0;
+    let since = RowFault::new(ErrorCode::WrongState, "The mapping has changed since, and was left as it is.");
+    for lines in left_alone.chunks_mut(publish::PAGE) {
+        let rows =
+            lines.iter().map(|line| LeftAlone { line: *line, outcome: RowOutcome::Created, fault: since.clone() });
+        revert::keep(&tx, job, &rows.collect::<Vec<_>>()).await?;
+    }
+    let mut alone = i64::try_from(left_alone.len()).unwrap_or(i64::MAX);
+    let mut pages = stage.all_rows();
+    loop {
+        let page = pages.next().await?;
+        if page.is_empty() {
+            break;
+        }
+        let rows: Vec<publish::Row> = page.into_iter().map(Into::into).collect();
+        let failed = rows.into_iter().filter_map(|row| {
+            let fault = row_fault(row.fault?);
+            Some(LeftAlone { line: row.line, outcome: RowOutcome::Created, fault })
+        });
+        let failed: Vec<LeftAlone> = failed.collect();
+        alone += i64::try_from(failed.len()).unwrap_or(i64::MAX);
+        revert::keep(&tx, job, &failed).await?;
+    }
+    for (outcome, rows) in stage.counts().await? {
+        undone += if outcome == RowOutcome::Failed { 0 } else { rows };
+    }
+    stage.carry_out(Author { user: job.created_by, import_job: None }).await?;
+    stage.clear().await?;
+    job::reverted(&tx, job, undone, alone, "null").await?;
+    job::finish(&tx, job, None).await?;
+    tx.commit().await
 }
 
-/// What was staged has been carried out, or will not be.
-async fn clear(work: &Work<'_>, tx: &Tx) -> Result<()> {
+/// The mappings that rows of the import removed, by line.
+async fn removed(tx: &Tx, job: &import_job::Model, after: i64) -> Result<Vec<(i64, MappingId)>> {
     let mut sql = tx.sql();
-    sql.push("DELETE FROM mapping_stage WHERE ").equals("organization_id", tx.organization_id);
-    sql.push(" AND ").equals("import_job_id", work.job.id);
-    tx.execute(sql).await?;
-    Ok(())
+    sql.push("SELECT line, undo FROM import_row WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").equals("import_job_id", job.id).push(" AND outcome = 'DELETED' AND undo IS NOT NULL AND line > ");
+    sql.bind(after).push(" ORDER BY line LIMIT ").bind(i64::try_from(publish::PAGE).unwrap_or(i64::MAX));
+    let rows: Vec<(i64, String)> =
+        sql.map(tx.connection(), |row| Ok((row.try_get("", "line")?, row.try_get("", "undo")?))).await?;
+    rows.into_iter().map(|(line, undo)| Ok((line, serde_json::from_str::<Undo>(&undo)?.mapping))).collect()
 }

@@ -1,17 +1,24 @@
 //! Imports: a file becomes a job, the worker carries it out in chunks, the log says what failed.
 //!
 //! [`create`](create::create) refuses what no row can mend and stores the file; [`worker`] claims the job and hands its
-//! rows to [`users`], [`mappings`] or [`crm_users`]; [`log`] gives the failed rows back as CSV.
+//! rows to [`users`], [`mappings`] or [`crm_users`]; [`log`] gives the failed rows back as CSV; [`retention`] deletes what
+//! has been kept for long enough.
 
+pub mod control;
 pub mod create;
 mod crm_users;
-mod job;
+pub(crate) mod job;
 pub mod log;
 mod mappings;
 pub mod query;
+mod repeat;
+pub mod retention;
+mod revert;
 pub mod rows;
 mod seen;
 pub mod speed;
+mod under_way;
+mod upload;
 mod users;
 pub mod worker;
 
@@ -19,7 +26,9 @@ use entity::{HeaderMode, ImportErrorPolicy, ImportKind, ImportMode, OnExistingMa
 
 use super::{csv, integration::IntegrationRef};
 
-pub use create::{apply, cancel, create, revert};
+pub use control::{apply, cancel, revert};
+pub use create::create;
+pub use under_way::UnderWay;
 
 /// An import that is asked for.
 #[derive(Debug)]

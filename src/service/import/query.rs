@@ -17,10 +17,22 @@ use crate::service::{
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Jobs;
 
+/// Which of the rows that an import has kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Rows {
+    #[default]
+    All,
+    /// A plan has them all; once it is carried out, only those that failed, changed or deleted something count.
+    Applied,
+    /// Those that undoing left as they are.
+    LeftAlone,
+}
+
 /// The rows that an import has kept, by line; only those of an outcome in the list, where there is one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct RowsOfJob {
     pub outcome: Option<Vec<RowOutcome>>,
+    pub shows: Rows,
 }
 
 impl List for Jobs {
@@ -53,9 +65,17 @@ impl List for RowsOfJob {
     fn from(&self, session: &Session, sql: &mut Sql, _: How) {
         sql.push(" FROM import_row x WHERE ").equals("x.organization_id", session.organization_id());
         sql.push(" AND x.import_job_id = p.parent");
+        // While they are being deleted, there are none.
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM import_job j WHERE j.organization_id = x.organization_id");
+        sql.push(" AND j.id = p.parent AND j.rows_deleted_at IS NOT NULL)");
         if let Some(outcome) = &self.outcome {
             sql.push(" AND ").any_name("x.outcome", outcome);
         }
+        sql.push(match self.shows {
+            Rows::All => "",
+            Rows::Applied => " AND x.outcome IN ('FAILED', 'UPDATED', 'DELETED')",
+            Rows::LeftAlone => " AND x.revert_error IS NOT NULL",
+        });
     }
 }
 

@@ -1,11 +1,13 @@
-//! The rows that an import keeps: those that failed, and those that changed or deleted something.
+//! The rows that an import keeps: those that failed, those that changed or deleted something, and all of a plan.
 
-use entity::{ImportJobId, RowOutcome};
+use entity::{ImportJobId, RowOutcome, import_job};
+use sea_orm::FromQueryResult;
 
+use super::job::{Stale, Task};
 use crate::service::{
     csv::RowFault,
     db::{Rows, Tx, sql::Kind},
-    error::Result,
+    error::{ErrorCode, Result},
     user::apply::FieldChange,
 };
 
@@ -19,24 +21,48 @@ pub struct Logged {
     pub cells: String,
     errors: String,
     changes: String,
+    undo: Option<String>,
 }
 
 impl Logged {
+    /// A row that came to nothing.
+    pub fn plain(line: i64, outcome: RowOutcome, cells: String) -> Self {
+        Self { line, outcome, cells, errors: "[]".into(), changes: "[]".into(), undo: None }
+    }
+
     /// A row that failed.
     pub fn failed(line: i64, cells: String, faults: &[RowFault]) -> Result<Self> {
         let errors = serde_json::to_string(faults)?;
-        Ok(Self { line, outcome: RowOutcome::Failed, cells, errors, changes: "[]".into() })
+        Ok(Self { errors, ..Self::plain(line, RowOutcome::Failed, cells) })
     }
 
-    /// A row that changed or deleted something.
+    /// A row that made, changed or deleted something.
     pub fn changed(line: i64, outcome: RowOutcome, cells: String, changes: &[FieldChange]) -> Result<Self> {
         let changes = serde_json::to_string(changes)?;
-        Ok(Self { line, outcome, cells, errors: "[]".into(), changes })
+        Ok(Self { changes, ..Self::plain(line, outcome, cells) })
+    }
+
+    /// The same with what it takes to undo it.
+    pub fn with_undo(self, undo: Option<String>) -> Self {
+        Self { undo, ..self }
+    }
+}
+
+/// Keeps rows as the job's task wants it; for a plan that is being carried out, tells those that differ from it. One
+/// statement, or two.
+pub async fn keep(tx: &Tx, job: &import_job::Model, logged: &[Logged]) -> Result<Stale> {
+    match Task::of(job) {
+        Task::ApplyPlan => compare(tx, job.id, logged).await,
+        task => {
+            let kept: Vec<&Logged> = logged.iter().filter(|row| task.keeps(row.outcome)).collect();
+            insert(tx, job.id, &kept).await?;
+            Ok(Stale::default())
+        }
     }
 }
 
 /// Keeps rows: one statement.
-pub async fn log(tx: &Tx, job: ImportJobId, logged: &[Logged]) -> Result<()> {
+pub async fn insert(tx: &Tx, job: ImportJobId, logged: &[&Logged]) -> Result<()> {
     if logged.is_empty() {
         return Ok(());
     }
@@ -46,9 +72,10 @@ pub async fn log(tx: &Tx, job: ImportJobId, logged: &[Logged]) -> Result<()> {
         ("cells", Kind::Text),
         ("errors", Kind::Text),
         ("changes", Kind::Text),
+        ("undo", Kind::Text),
     ]);
     for row in logged {
-        rows.add(&[&row.line, &row.outcome, &row.cells, &row.errors, &row.changes]);
+        rows.add(&[&row.line, &row.outcome, &row.cells, &row.errors, &row.changes, &row.undo]);
     }
     let names = rows.names();
     let mut sql = tx.sql();
@@ -56,4 +83,57 @@ pub async fn log(tx: &Tx, job: ImportJobId, logged: &[Logged]) -> Result<()> {
     sql.bind(tx.organization_id).push(", ").bind(job).push(", ").push(&names).push(" FROM ").rows(rows).push(" AS r");
     tx.execute(sql).await?;
     Ok(())
+}
+
+#[derive(FromQueryResult)]
+struct Planned {
+    line: i64,
+    outcome: RowOutcome,
+    errors: String,
+    changes: String,
+}
+
+/// Compares rows with those of the plan, and gives these what it takes to undo them.
+async fn compare(tx: &Tx, job: ImportJobId, logged: &[Logged]) -> Result<Stale> {
+    let mut stale = Stale::default();
+    let (Some(first), Some(last)) = (logged.iter().map(|row| row.line).min(), logged.iter().map(|row| row.line).max())
+    else {
+        return Ok(stale);
+    };
+    let mut sql = tx.sql();
+    sql.push("SELECT line, outcome, errors, changes FROM import_row WHERE ");
+    sql.equals("organization_id", tx.organization_id).push(" AND ").equals("import_job_id", job);
+    sql.push(" AND line BETWEEN ").bind(first).push(" AND ").bind(last);
+    let mut planned = sql.all::<Planned>(tx.connection()).await?;
+    planned.sort_unstable_by_key(|row| row.line);
+    let mut undo = Rows::new(&[("line", Kind::Int), ("undo", Kind::Text)]);
+    for row in logged {
+        let same = match planned.binary_search_by_key(&row.line, |planned| planned.line) {
+            Ok(i) => is_same(&planned[i], row)?,
+            Err(_) => false,
+        };
+        if !same {
+            stale.add(row.line);
+        } else if row.undo.is_some() {
+            undo.add(&[&row.line, &row.undo]);
+        }
+    }
+    if !undo.is_empty() {
+        let mut sql = tx.sql();
+        sql.push("UPDATE import_row SET undo = r.undo FROM ").rows(undo).push(" AS r WHERE ");
+        sql.equals("import_row.organization_id", tx.organization_id).push(" AND ");
+        sql.equals("import_row.import_job_id", job).push(" AND import_row.line = r.line");
+        tx.execute(sql).await?;
+    }
+    Ok(stale)
+}
+
+/// A row that fails for the same reasons is the same, whatever its sentences name.
+fn is_same(planned: &Planned, row: &Logged) -> Result<bool> {
+    let codes = |errors: &str| -> Result<Vec<ErrorCode>> {
+        Ok(serde_json::from_str::<Vec<RowFault>>(errors)?.into_iter().map(|fault| fault.code).collect())
+    };
+    Ok(planned.outcome == row.outcome
+        && planned.changes == row.changes
+        && (planned.errors == row.errors || codes(&planned.errors)? == codes(&row.errors)?))
 }

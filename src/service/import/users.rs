@@ -1,20 +1,23 @@
-//! Rows of a users file (`contract/csv.md`, "Users"), committed chunk by chunk.
+//! Rows of a users file (`contract/csv.md`, "Users"): committed chunk by chunk or, where all or nothing is promised, looked
+//! through first and then carried out in one transaction.
 
-use entity::{ObjectVisibility, RowOutcome, UserRole};
+use entity::{ImportErrorPolicy, ImportPhase, ObjectVisibility, RowOutcome, UserRole};
+use tokio_util::sync::CancellationToken;
 
 use super::{
-    job::{self, Counts},
-    rows::{Logged, log},
+    job::{self, Counts, Task},
+    rows::{Logged, keep},
     worker::{Work, cells},
 };
 use crate::service::{
     catalogue::{LicenseRef, ProfileRef},
     csv::{Position, Row, RowFault, users as column},
+    db::Tx,
     error::{ErrorCode, Fault, Result, Step},
     team::TeamRef,
     user::{
         Attributes, Patch, UserRef,
-        apply::{Change, Operation, Options, Outcome, apply},
+        apply::{Change, Operation, Options, Outcome, apply, plan},
     },
     value::{email, list},
 };
@@ -44,7 +47,7 @@ fn column_of(field: &str) -> &'static str {
     }
 }
 
-fn row_fault(fault: Fault) -> RowFault {
+pub(super) fn row_fault(fault: Fault) -> RowFault {
     match fault.path.first() {
         Some(Step::Name(field)) => RowFault::at(fault.code, column_of(field), fault.message),
         _ => RowFault::new(fault.code, fault.message),
@@ -80,7 +83,7 @@ fn parse(row: &Row) -> (Option<Change>, Vec<RowFault>) {
         _ => Attributes::default(),
     };
     let flawed = !faults.is_empty();
-    (Some(Change { user: UserRef::Email(email), operation, attributes, flawed }), faults)
+    (Some(Change { user: UserRef::Email(email), operation, attributes, flawed, line: Some(line(row)) }), faults)
 }
 
 fn attributes(row: &Row, operation: Operation, email: &str, faults: &mut Vec<RowFault>) -> Attributes {
@@ -155,16 +158,65 @@ fn choice<T: Copy>(cell: &Patch<String>, column: &str, faults: &mut Vec<RowFault
     }
 }
 
-/// Carries out a chunk of rows in one transaction.
+/// Whether the rows go by without changing anything.
+fn is_dry(work: &Work<'_>) -> bool {
+    match Task::of(work.job) {
+        Task::Plan => true,
+        _ => job::is_all_or_nothing(work.job) && work.job.phase == ImportPhase::Rows,
+    }
+}
+
+/// Takes a chunk of rows in one transaction.
 pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position) -> Result<()> {
+    let dry = is_dry(work);
+    let tx = work.services.db.write(work.job.organization_id).await?;
+    let counts = take(work, &tx, &rows, dry).await?;
+    job::advance(&tx, work.job, counts, Some(cursor)).await?;
+    tx.commit().await
+}
+
+/// Goes over rows that were looked at before, for what the later ones depend on.
+pub(super) async fn replay(work: &mut Work<'_>, until: Position) -> Result<()> {
+    if !is_dry(work) {
+        return Ok(());
+    }
+    let mut at = work.layout.first_row();
+    while at.offset < until.offset {
+        let rows = work.read(at).await?;
+        let Some(last) = rows.last() else { break };
+        at = last.next;
+        let changes: Vec<Change> =
+            rows.iter().filter(|row| row.offset < until.offset).filter_map(|row| parse(row).0).collect();
+        let tx = work.services.db.write(work.job.organization_id).await?;
+        plan(&tx, &changes, &options(work), &mut work.overlay).await?;
+    }
+    Ok(())
+}
+
+fn options(work: &Work<'_>) -> Options {
+    Options {
+        actor: work.job.created_by,
+        create_missing_teams: work.job.create_missing_teams,
+        import: Some(work.job.id),
+        tells_new: Task::of(work.job) != Task::Apply,
+    }
+}
+
+/// Works rows out and, unless `dry`, carries them out; keeps what the task wants kept.
+async fn take(work: &mut Work<'_>, tx: &Tx, rows: &[Row], dry: bool) -> Result<Counts> {
+    let task = Task::of(work.job);
+    // A file that is only checked changes nothing, so that nothing but its failures is to be told.
+    let keeps = |outcome| task.keeps(outcome) && (task != Task::Apply || !dry || outcome == RowOutcome::Failed);
     let mut counts = Counts::default();
     let mut kept = Vec::new();
     let mut changes = Vec::new();
     let mut asked = Vec::new();
-    for row in &rows {
-        counts.processed += 1;
+    for row in rows {
         if row.skipped {
-            counts.skipped += 1;
+            counts.add(RowOutcome::Skipped, 1);
+            if keeps(RowOutcome::Skipped) {
+                kept.push(Logged::plain(line(row), RowOutcome::Skipped, cells(row)?));
+            }
             continue;
         }
         let (change, mut faults) = parse(row);
@@ -181,47 +233,101 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
                 asked.push((row, faults));
             }
             _ => {
-                counts.failed += 1;
+                counts.add(RowOutcome::Failed, 1);
                 kept.push(Logged::failed(line(row), cells(row)?, &faults)?);
             }
         }
     }
-    let tx = work.services.db.write(work.job.organization_id).await?;
-    let options = Options { actor: work.job.created_by, create_missing_teams: work.job.create_missing_teams };
-    let done = apply(&tx, &changes, &options).await?;
+    let options = options(work);
+    let done = if dry {
+        plan(tx, &changes, &options, &mut work.overlay).await?
+    } else {
+        apply(tx, &changes, &options).await?
+    };
     for ((row, mut faults), done) in asked.into_iter().zip(done) {
         match done {
             Err(more) => {
                 faults.extend(more.into_iter().map(row_fault));
-                counts.failed += 1;
+                counts.add(RowOutcome::Failed, 1);
                 kept.push(Logged::failed(line(row), cells(row)?, &faults)?);
             }
-            Ok(applied) => match applied.outcome {
-                Outcome::Created => counts.created += 1,
-                Outcome::Unchanged => counts.unchanged += 1,
-                Outcome::Updated => {
-                    counts.updated += 1;
-                    kept.push(Logged::changed(line(row), RowOutcome::Updated, cells(row)?, &applied.changes)?);
+            Ok(applied) => {
+                let outcome = match applied.outcome {
+                    Outcome::Created => RowOutcome::Created,
+                    Outcome::Updated => RowOutcome::Updated,
+                    Outcome::Unchanged => RowOutcome::Unchanged,
+                    Outcome::Deleted => RowOutcome::Deleted,
+                };
+                counts.add(outcome, 1);
+                if keeps(outcome) {
+                    let undo = match applied.undo.filter(|_| !dry) {
+                        Some(undo) => Some(serde_json::to_string(&undo)?),
+                        None => None,
+                    };
+                    kept.push(Logged::changed(line(row), outcome, cells(row)?, &applied.changes)?.with_undo(undo));
                 }
-                Outcome::Deleted => {
-                    counts.deleted += 1;
-                    kept.push(Logged::changed(line(row), RowOutcome::Deleted, cells(row)?, &applied.changes)?);
-                }
-            },
+            }
         }
     }
-    log(&tx, work.job.id, &kept).await?;
-    job::advance(&tx, work.job, counts, Some(cursor)).await?;
-    tx.commit().await
+    counts.stale = keep(tx, work.job, &kept).await?;
+    Ok(counts)
 }
 
 pub(super) fn line(row: &Row) -> i64 {
     i64::try_from(row.line).unwrap_or(i64::MAX)
 }
 
-/// All rows are in.
-pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
+/// All rows have gone by.
+pub(super) async fn finish(work: &mut Work<'_>, stop: &CancellationToken) -> Result<()> {
+    if work.job.phase == ImportPhase::Publish {
+        return publish(work, stop).await;
+    }
     let tx = work.services.db.write(work.job.organization_id).await?;
-    job::finish(&tx, work.job, None).await?;
+    if Task::of(work.job) == Task::Plan || !job::is_all_or_nothing(work.job) {
+        job::finish(&tx, work.job, None).await?;
+        return tx.commit().await;
+    }
+    let failed = job::reload(&tx, work.job).await?.failed_rows;
+    if failed > 0 {
+        job::refuse(&tx, work.job, &job::rejected(failed), failed).await?;
+        return tx.commit().await;
+    }
+    job::start(&tx, work.job, ImportPhase::Publish, work.layout.first_row()).await?;
+    tx.commit().await?;
+    publish(work, stop).await
+}
+
+/// Carries all rows out in one transaction, or none.
+async fn publish(work: &mut Work<'_>, stop: &CancellationToken) -> Result<()> {
+    let first = work.layout.first_row();
+    let tx = work.services.db.write(work.job.organization_id).await?;
+    job::reload(&tx, work.job).await?;
+    let mut counts = Counts::default();
+    let mut at = first;
+    loop {
+        let rows = work.read(at).await?;
+        let Some(last) = rows.last() else { break };
+        at = last.next;
+        counts.join(&take(work, &tx, &rows, false).await?);
+        if stop.is_cancelled() {
+            drop(tx);
+            return work.release().await;
+        }
+    }
+    let rejected = work.job.error_policy == ImportErrorPolicy::RejectFile && counts.failed > 0;
+    if counts.stale.rows == 0 && !rejected {
+        // The row of the job is touched last, so that an import can be canceled until here.
+        job::advance(&tx, work.job, counts, Some(at)).await?;
+        job::finish(&tx, work.job, None).await?;
+        return tx.commit().await;
+    }
+    drop(tx);
+    let tx = work.services.db.write(work.job.organization_id).await?;
+    match (counts.stale.fault(), Task::of(work.job)) {
+        (Some(fault), _) => job::refuse(&tx, work.job, &fault, 0).await?,
+        (None, Task::ApplyPlan) => job::refuse(&tx, work.job, &job::rejected(counts.failed), counts.failed).await?,
+        // Something has moved since the rows were checked: they are checked again, and what fails is kept.
+        (None, _) => job::start(&tx, work.job, ImportPhase::Rows, first).await?,
+    }
     tx.commit().await
 }

@@ -3,18 +3,26 @@
 
 use std::{fs::File, sync::Arc, time::Duration};
 
-use entity::{ImportKind, import_job};
+use entity::{ImportKind, ImportPhase, import_job};
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path};
 use sea_orm::EntityTrait;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{create::blocking, crm_users, job, mappings, seen::Seen, users};
+use super::{
+    create::blocking,
+    crm_users,
+    job::{self, Task},
+    mappings, revert,
+    seen::{self, Seen},
+    users,
+};
 use crate::service::{
     Services,
     crm_user::id_kind,
     csv::{Layout, Position, Reader, Row},
     error::{Error, ErrorCode, Fault, Result},
+    user::apply::Overlay,
     value::external_id::IdKind,
 };
 
@@ -45,19 +53,47 @@ pub async fn run(services: Arc<Services>, stop: CancellationToken) {
 /// Claims one job and works it off; whether there was one.
 pub async fn step(services: &Services, owner: Uuid, stop: &CancellationToken) -> Result<bool> {
     let Some(job) = job::claim(services, owner).await? else { return Ok(false) };
-    tracing::info!(import = %job.id.0, rows = job.total_rows, "an import starts");
-    match work(services, &job, stop).await {
+    tracing::info!(import = %job.id.0, rows = job.total_rows, task = ?Task::of(&job), "an import starts");
+    let called_off = services.imports.begin(job.id);
+    let done = tokio::select! {
+        done = work(services, &job, stop) => done,
+        () = called_off.cancelled() => Err(Error::superseded()),
+        error = stay_alive(services, &job) => Err(error),
+    };
+    services.imports.end(job.id);
+    match done {
         Ok(()) => Ok(true),
+        Err(error) if error.is_superseded() => {
+            tracing::info!(import = %job.id.0, "an import was taken over, or canceled");
+            Ok(true)
+        }
         // The database will be back, and the lease is ours until it runs out.
         Err(error) if error.is_transient() => Err(error),
         Err(error) => {
             tracing::error!(%error, import = %job.id.0, "an import failed");
             let tx = services.db.write(job.organization_id).await?;
-            let message =
-                format!("An internal error stopped the import after the rows it counts; the log names {}.", job.id.0);
-            job::finish(&tx, &job, Some(&Fault::new(ErrorCode::Internal, message))).await?;
+            let fault = match error {
+                Error::Faults(faults) if !faults.is_empty() => faults.into_iter().next(),
+                _ => {
+                    let message = "An internal error stopped the import after the rows it counts; the log names";
+                    Some(Fault::new(ErrorCode::Internal, format!("{message} {}.", job.id.0)))
+                }
+            };
+            job::finish(&tx, &job, fault.as_ref()).await?;
             tx.commit().await?;
             Ok(true)
+        }
+    }
+}
+
+/// Gives signs of life until the job is no longer this worker's; the error that says so.
+async fn stay_alive(services: &Services, job: &import_job::Model) -> Error {
+    loop {
+        tokio::time::sleep(services.db.lease() / 3).await;
+        match job::renew(services, job).await {
+            Err(error) if error.is_superseded() => return error,
+            Err(error) => tracing::warn!(%error, import = %job.id.0, "an import could not give a sign of life"),
+            Ok(()) => {}
         }
     }
 }
@@ -71,6 +107,8 @@ pub(super) struct Work<'a> {
     pub seen: Seen,
     /// How the external ids of the job's integration are read.
     pub ids: IdKind,
+    /// What the rows so far would have done, where they go by without doing it.
+    pub overlay: Overlay,
 }
 
 async fn work(services: &Services, job: &import_job::Model, stop: &CancellationToken) -> Result<()> {
@@ -79,6 +117,9 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
         .one(services.db.writer())
         .await?
         .ok_or_else(|| Error::internal("the import is gone"))?;
+    if Task::of(&job) == Task::Revert {
+        return revert::run(services, &job, stop).await;
+    }
     let layout: Arc<Layout> = Arc::new(serde_json::from_str(&job.layout)?);
     let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
     let mut cursor = Position { offset: unsigned(job.cursor_offset), line: unsigned(job.cursor_line) };
@@ -90,13 +131,11 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
         None => None,
     };
     let ids = integration.map_or(IdKind::Other, |integration| id_kind(integration.kind));
-    let mut work = Work { services, job: &job, layout, file, seen: Seen::default(), ids };
+    let mut work = Work { services, job: &job, layout, file, seen: Seen::default(), ids, overlay: Overlay::default() };
     work.remember(cursor).await?;
-    loop {
+    while job.phase == ImportPhase::Rows {
         if stop.is_cancelled() {
-            let tx = services.db.write(job.organization_id).await?;
-            job::release(&tx, &job).await?;
-            return tx.commit().await;
+            return work.release().await;
         }
         let rows = work.read(cursor).await?;
         let Some(last) = rows.last() else { break };
@@ -108,7 +147,7 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
         }
     }
     match job.kind {
-        ImportKind::Users => users::finish(&work).await,
+        ImportKind::Users => users::finish(&mut work, stop).await,
         ImportKind::Mappings => mappings::finish(&work).await,
         ImportKind::CrmUsers => crm_users::finish(&work).await,
     }
@@ -119,7 +158,13 @@ pub(super) async fn open(services: &Services, key: &str) -> Result<File> {
     use futures::TryStreamExt;
     use tokio::io::AsyncWriteExt;
 
-    let found = services.files.get(&Path::from(key)).await?;
+    let found = services.files.get(&Path::from(key)).await.map_err(|error| match error {
+        object_store::Error::NotFound { .. } => {
+            let message = "The uploaded file is gone from where the server keeps files. Upload it again.";
+            Fault::new(ErrorCode::NotFound, message).into()
+        }
+        error => Error::from(error),
+    })?;
     match found.payload {
         GetResultPayload::File(file, _) => Ok(file),
         GetResultPayload::Stream(mut pieces) => {
@@ -135,7 +180,7 @@ pub(super) async fn open(services: &Services, key: &str) -> Result<File> {
 
 impl Work<'_> {
     /// The rows from `from`, up to a chunk.
-    async fn read(&self, from: Position) -> Result<Vec<Row>> {
+    pub async fn read(&self, from: Position) -> Result<Vec<Row>> {
         let (file, layout) = (self.file.try_clone()?, Arc::clone(&self.layout));
         blocking(move || {
             let mut rows = Vec::new();
@@ -153,10 +198,20 @@ impl Work<'_> {
         .await
     }
 
-    /// Goes over the rows that are done already, for the keys they had.
+    /// Goes over the file for the keys that come more than once, and over the rows that are done already for where these
+    /// stand.
     async fn remember(&mut self, until: Position) -> Result<()> {
+        let mut hashes = Vec::new();
         let mut at = self.layout.first_row();
-        while at.offset < until.offset {
+        loop {
+            let rows = self.read(at).await?;
+            let Some(last) = rows.last() else { break };
+            at = last.next;
+            hashes.extend(rows.iter().filter_map(|row| self.key(row)).map(|key| seen::hash(&key)));
+        }
+        self.seen = Seen::among(hashes);
+        let mut at = self.layout.first_row();
+        while at.offset < until.offset && !self.seen.is_empty() {
             let rows = self.read(at).await?;
             let Some(last) = rows.last() else { break };
             at = last.next;
@@ -164,28 +219,42 @@ impl Work<'_> {
                 self.first_of_key(row)?;
             }
         }
+        if self.job.kind == ImportKind::Users {
+            users::replay(self, until).await?;
+        }
         Ok(())
+    }
+
+    /// The normalised key of a row that is to be processed.
+    fn key(&self, row: &Row) -> Option<String> {
+        if row.skipped {
+            return None;
+        }
+        match self.job.kind {
+            ImportKind::Users => users::key(row),
+            ImportKind::Mappings => mappings::key(row),
+            ImportKind::CrmUsers => crm_users::key(row, self.ids),
+        }
     }
 
     /// The line of an earlier row with the same key, where there is one.
     pub fn first_of_key(&mut self, row: &Row) -> Result<Option<u64>> {
-        if row.skipped {
-            return Ok(None);
-        }
-        let (kind, ids) = (self.job.kind, self.ids);
-        let key_of = |row: &Row| match kind {
-            ImportKind::Users => users::key(row),
-            ImportKind::Mappings => mappings::key(row),
-            ImportKind::CrmUsers => crm_users::key(row, ids),
-        };
-        let Some(key) = key_of(row) else { return Ok(None) };
-        let (file, layout) = (&self.file, &self.layout);
+        let Some(key) = self.key(row) else { return Ok(None) };
+        let mut seen = std::mem::take(&mut self.seen);
         let here = Position { offset: row.offset, line: row.line };
-        let first = self.seen.first(&key, here, |place| {
-            let row = Reader::open(file.try_clone()?, layout, place)?.next().transpose()?;
-            Ok::<_, std::io::Error>(row.as_ref().and_then(key_of))
-        })?;
-        Ok(first.map(|place| place.line))
+        let first = seen.first(&key, here, |place| {
+            let row = Reader::open(self.file.try_clone()?, &self.layout, place)?.next().transpose()?;
+            Ok::<_, std::io::Error>(row.as_ref().and_then(|row| self.key(row)))
+        });
+        self.seen = seen;
+        Ok(first?.map(|place| place.line))
+    }
+
+    /// Gives the job back unfinished.
+    pub async fn release(&self) -> Result<()> {
+        let tx = self.services.db.write(self.job.organization_id).await?;
+        job::release(&tx, self.job).await?;
+        tx.commit().await
     }
 }
 

@@ -7,7 +7,10 @@ use entity::{
 };
 use sea_orm::FromQueryResult;
 
-use super::settle::{Current, Request, Settled, Want, settle};
+use super::{
+    refusal,
+    settle::{Current, Request, Settled, Want, settle},
+};
 use crate::service::{
     db::{Rows, Tx, sql::Kind},
     error::{Error, ErrorCode, Fault, Result},
@@ -186,46 +189,17 @@ fn fault(
     by_user: &HashMap<UserId, &Live>,
     by_target: &HashMap<CrmUserId, &Live>,
 ) -> Fault {
+    let email = |user: UserId| by_user.get(&user).map(|row| row.user_email.as_str());
     let target = wanted.target.and_then(|target| by_target.get(&target)).map_or("", |row| row.external_id.as_str());
     match settled {
-        Settled::Exists => {
-            let (what, how) = current.map_or(("a", ""), |row| match row.source {
-                MappingSource::Automatic => ("an automatic", row.external_id.as_str()),
-                MappingSource::Manual => ("a manual", row.external_id.as_str()),
-            });
-            let user = current.map_or("The user", |row| row.user_email.as_str());
-            Fault::at(
-                ErrorCode::MappingExists,
-                "email",
-                format!("{user} already has {what} mapping, to {how}. Use `replace`, or let the call replace it."),
-            )
-        }
-        Settled::Missing => Fault::at(ErrorCode::NotFound, "email", "This user has no mapping to remove."),
-        Settled::Mismatch => {
-            let has = current.map_or("another CRM user", |row| row.external_id.as_str());
-            Fault::at(
-                ErrorCode::MappingMismatch,
-                "external_id",
-                format!("The user is mapped to {has}, not to this one."),
-            )
-        }
-        Settled::Held(holder) => {
-            let name = by_user.get(&holder).map_or("another user", |row| row.user_email.as_str());
-            Fault::at(
-                ErrorCode::CrmUserTaken,
-                "external_id",
-                format!("{target} is mapped to {name}. Remove or move that mapping, in this call or before it."),
-            )
-        }
-        Settled::Claimed(first) => {
-            let name = requests.get(first).and_then(|r| by_user.get(&r.user)).map(|row| row.user_email.as_str());
-            let name = name.map(|name| format!(", {name},")).unwrap_or_default();
-            Fault::at(
-                ErrorCode::CrmUserTaken,
-                "external_id",
-                format!("An earlier entry{name} is mapped to the same CRM user. Each can belong to one user only."),
-            )
-        }
+        Settled::Exists => refusal::exists(
+            current.map_or("The user", |row| row.user_email.as_str()),
+            current.map(|row| (row.source, row.external_id.as_str())),
+        ),
+        Settled::Missing => refusal::missing(),
+        Settled::Mismatch => refusal::mismatch(current.map(|row| row.external_id.as_str())),
+        Settled::Held(holder) => refusal::held(target, email(holder)),
+        Settled::Claimed(first) => refusal::claimed(requests.get(first).and_then(|r| email(r.user))),
         Settled::Make { .. } | Settled::End(_) | Settled::Unchanged => {
             Fault::new(ErrorCode::Internal, "This was not carried out.")
         }

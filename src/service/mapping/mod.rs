@@ -2,7 +2,9 @@
 
 pub mod carry_out;
 pub mod change;
+pub mod publish;
 pub mod query;
+mod refusal;
 pub mod settle;
 
 /// What is odd about a mapping; a bit each in `mapping.warnings`.

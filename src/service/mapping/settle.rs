@@ -2,6 +2,8 @@
 //!
 //! What the requests free, they may use, wherever they stand: two users may swap, in chains and circles. A request that
 //! counts on one that fails, fails too.
+//!
+//! [`publish`](super::publish) settles the rows of a file by the same rules, in the database.
 
 use std::collections::HashMap;
 
@@ -85,27 +87,47 @@ pub fn settle(requests: &[Request]) -> Vec<Settled> {
     }
 
     // Who waits for whose mapping to end; a request that fails takes down those that wait for it.
-    let mut waiting: HashMap<usize, Vec<usize>> = HashMap::new();
+    let mut waits: Vec<Wait<usize>> = Vec::new();
     let mut failed: Vec<usize> = Vec::new();
     for (i, request) in requests.iter().enumerate() {
         let (Settled::Make { .. }, Want::Target { holder: Some(holder), .. }) = (settled[i], &request.want) else {
             continue;
         };
         match by_user.get(holder) {
-            Some(&other) if frees(&settled[other], &requests[other]) => waiting.entry(other).or_default().push(i),
+            Some(&other) if frees(&settled[other], &requests[other]) => waits.push(Wait { who: i, on: other }),
             _ => {
                 settled[i] = Settled::Held(*holder);
                 failed.push(i);
             }
         }
     }
-    while let Some(failure) = failed.pop() {
-        for i in waiting.remove(&failure).unwrap_or_default() {
-            settled[i] = Settled::Held(requests[failure].user);
-            failed.push(i);
+    for i in fallen(&mut waits, failed) {
+        if let Want::Target { holder: Some(holder), .. } = &requests[i].want {
+            settled[i] = Settled::Held(*holder);
         }
     }
     settled
+}
+
+/// A request that can be had when another gives its user's present target up, by their places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait<P> {
+    pub who: P,
+    pub on: P,
+}
+
+/// Who falls with those that have `failed`: whoever waits for one of them, and whoever waits for who falls.
+pub fn fallen<P: Ord + Copy>(waits: &mut [Wait<P>], mut failed: Vec<P>) -> Vec<P> {
+    waits.sort_unstable_by_key(|wait| wait.on);
+    let mut fallen = Vec::new();
+    while let Some(failure) = failed.pop() {
+        let first = waits.partition_point(|wait| wait.on < failure);
+        for wait in waits[first..].iter().take_while(|wait| wait.on == failure) {
+            fallen.push(wait.who);
+            failed.push(wait.who);
+        }
+    }
+    fallen
 }
 
 impl Request {

@@ -1,8 +1,10 @@
 //! Receipts of CRM users: pushes, files and pulls, and the linking that follows.
 
+mod pair;
 pub mod publish;
 pub mod push;
 pub mod query;
+pub(crate) mod undo;
 
 use entity::{IntegrationId, SyncRunId, SyncStatus, SyncTrigger, UserId, sync_run};
 use sea_orm::{ActiveModelTrait, Set};

@@ -6,7 +6,7 @@ use entity::{SyncRunId, SyncStatus, SyncTrigger};
 
 use super::{
     close, open,
-    publish::{Staged, publish, stage},
+    publish::{Options, Staged, publish, stage},
 };
 use crate::service::{
     Session,
@@ -56,7 +56,7 @@ pub async fn push(
     none(faults)?;
     let id = open(&tx, integration.id, SyncTrigger::Push, Some(session.viewer.user_id)).await?;
     stage(&tx, id, &staged).await?;
-    let (published, halted) = publish(&tx, &integration, id, false, None).await?;
+    let (published, halted) = publish(&tx, &integration, id, Options::default()).await?;
     let status = if halted.is_some() { SyncStatus::Halted } else { SyncStatus::Completed };
     close(&tx, id, status, &published, halted.as_ref().map(|fault| fault.message.clone())).await?;
     tx.commit().await?;

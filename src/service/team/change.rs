@@ -1,8 +1,8 @@
 //! Changing the hierarchy. What no constraint can say (no cycles, nothing below or in a team that goes) is checked under
 //! the organisation's lock.
 
-use entity::{ManageMode, TeamId, team};
-use sea_orm::{ActiveModelTrait, EntityTrait, Set};
+use entity::{ImportJobId, ManageMode, TeamId, team};
+use sea_orm::{ActiveModelTrait, Set};
 
 use super::{TeamRef, Tree};
 use crate::service::{
@@ -170,18 +170,43 @@ pub async fn delete(session: &Session, team: TeamRef) -> Result<TeamId> {
         )
         .into());
     }
+    remove(&tx, &[id]).await?;
+    tx.commit().await?;
+    Ok(id)
+}
+
+/// Removes teams without members and sub-teams.
+async fn remove(tx: &Tx, ids: &[TeamId]) -> Result<()> {
     // Users who are gone may still name the team; history does not need it of them.
     let mut sql = tx.sql();
     sql.push("UPDATE app_user SET team_id = NULL WHERE ").equals("organization_id", tx.organization_id);
-    sql.push(" AND ").equals("team_id", id);
+    sql.push(" AND ").any_id("team_id", ids);
     tx.execute(sql).await?;
-    for table in ["team_manager", "team_word"] {
+    for (table, column) in [("team_manager", "team_id"), ("team_word", "team_id"), ("team", "id")] {
         let mut sql = tx.sql();
         sql.push("DELETE FROM ").push(table).push(" WHERE ").equals("organization_id", tx.organization_id);
-        sql.push(" AND ").equals("team_id", id);
+        sql.push(" AND ").any_id(column, ids);
         tx.execute(sql).await?;
     }
-    team::Entity::delete_by_id((tx.organization_id, id)).exec(tx.connection()).await?;
-    tx.commit().await?;
-    Ok(id)
+    Ok(())
+}
+
+/// Removes the teams that an import made, as far as they are empty and nobody manages them; from the leaves up.
+pub(crate) async fn remove_empty(tx: &Tx, import: ImportJobId) -> Result<()> {
+    loop {
+        let mut sql = tx.sql();
+        sql.push("SELECT t.id FROM team t WHERE ").equals("t.organization_id", tx.organization_id);
+        sql.push(" AND ").equals("t.import_job_id", import);
+        sql.push(
+            " AND NOT EXISTS (SELECT 1 FROM team b WHERE b.organization_id = t.organization_id AND b.parent_id = t.id)",
+        );
+        sql.push(" AND NOT EXISTS (SELECT 1 FROM app_user u WHERE u.organization_id = t.organization_id ");
+        sql.push("AND u.team_id = t.id AND u.deleted_at IS NULL) AND NOT EXISTS (SELECT 1 FROM team_manager m ");
+        sql.push("WHERE m.organization_id = t.organization_id AND m.team_id = t.id)");
+        let empty: Vec<TeamId> = sql.map(tx.connection(), |row| row.try_get("", "id")).await?;
+        if empty.is_empty() {
+            return Ok(());
+        }
+        remove(tx, &empty).await?;
+    }
 }

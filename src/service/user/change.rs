@@ -14,8 +14,8 @@ use crate::service::{
 async fn one(session: &Session, user: UserRef, operation: Operation, attributes: Attributes) -> Result<UserId> {
     session.admin()?;
     let tx = session.services.db.write(session.organization_id()).await?;
-    let options = Options { actor: session.viewer.user_id, create_missing_teams: false };
-    let done = apply(&tx, &[Change { user, operation, attributes, flawed: false }], &options).await?;
+    let options = Options::of(session.viewer.user_id);
+    let done = apply(&tx, &[Change { user, operation, attributes, flawed: false, line: None }], &options).await?;
     let id = match done.into_iter().next() {
         Some(Ok(applied)) => applied.user,
         Some(Err(faults)) => return Err(Error::Faults(faults)),

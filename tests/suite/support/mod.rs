@@ -3,11 +3,14 @@
 pub mod client;
 pub mod database;
 pub mod events;
+pub mod import;
 pub mod program;
 pub mod proxy;
+pub mod remote;
 pub mod scene;
 pub mod show;
 pub mod socket;
+pub mod store;
 mod world;
 
 use std::panic::{AssertUnwindSafe, resume_unwind};

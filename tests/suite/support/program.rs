@@ -18,7 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub fn counterpart(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_counterpart"));
     for (name, _) in env::vars_os() {
-        if name.to_string_lossy().starts_with("COUNTERPART_") || name == "DATABASE_URL" {
+        if ["COUNTERPART_", "AWS_"].iter().any(|start| name.to_string_lossy().starts_with(start))
+            || name == "DATABASE_URL"
+        {
             command.env_remove(name);
         }
     }

@@ -19,7 +19,7 @@ use counterpart::{
 };
 use entity::{ApiTokenId, ObjectVisibility, UserId, UserRole, api_token};
 use futures::poll;
-use object_store::local::LocalFileSystem;
+use object_store::{ObjectStore, local::LocalFileSystem};
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -54,10 +54,27 @@ impl World {
             files: Arc::new(LocalFileSystem::new_with_prefix(files.path()).unwrap()),
             links: Links::new(vec![7; 32], Url::parse("https://counterpart.example/").unwrap()),
             work: Notify::new(),
+            imports: Default::default(),
             limits: Limits { upload_bytes: 1024 * 1024 },
         });
         let app = http::router(Arc::clone(&services), CancellationToken::new());
         Self { services, app, administrator, _files: files }
+    }
+
+    /// The same organisation in a program that keeps uploaded files elsewhere, and takes large ones.
+    pub fn storing(&self, files: Arc<dyn ObjectStore>) -> Self {
+        let services = Arc::new(Services {
+            db: self.services.db.clone(),
+            clock: self.services.clock.clone(),
+            files,
+            links: self.services.links.clone(),
+            work: Notify::new(),
+            imports: Default::default(),
+            limits: Limits { upload_bytes: 64 * 1024 * 1024 },
+        });
+        let app = http::router(Arc::clone(&services), CancellationToken::new());
+        let administrator = self.administrator.clone();
+        Self { services, app, administrator, _files: TempDir::new().unwrap() }
     }
 
     /// Somebody without a token.
@@ -111,21 +128,28 @@ impl World {
     /// Works on the import that waits until its first rows are committed, and stops there without a word, as a process
     /// does that is killed.
     pub async fn work_one_chunk_and_die(&self) {
+        self.die_when("SUM(processed_rows)", "status").await;
+    }
+
+    /// The same for an import that is to be undone.
+    pub async fn undo_one_chunk_and_die(&self) {
+        self.die_when("SUM(reverted_rows)", "revert_status").await;
+    }
+
+    /// Works until this is more than nothing for the imports at work.
+    async fn die_when(&self, sum: &str, status: &str) {
         let (owner, stop) = (self.services.clock.id::<Uuid>(), CancellationToken::new());
         let mut step = pin!(worker::step(&self.services, owner, &stop));
         // The worker moves only while it is polled, and the way from one commit to the next takes it many polls.
-        while self.processed_rows().await == 0 {
+        loop {
+            let mut sql = Sql::new(self.services.db.backend());
+            sql.push("SELECT CAST(COALESCE(").push(sum).push(", 0) AS bigint) AS n FROM import_job WHERE ");
+            sql.push(status).push(" = 'RUNNING'");
+            if sql.number(self.services.db.reader()).await.unwrap() > 0 {
+                return;
+            }
             assert!(poll!(&mut step).is_pending(), "the import ended with its first chunk");
         }
-    }
-
-    /// How many rows of imports that run are done with.
-    async fn processed_rows(&self) -> i64 {
-        let mut sql = Sql::new(self.services.db.backend());
-        sql.push(
-            "SELECT CAST(COALESCE(SUM(processed_rows), 0) AS bigint) AS n FROM import_job WHERE status = 'RUNNING'",
-        );
-        sql.number(self.services.db.reader()).await.unwrap()
     }
 
     /// What a signed address gives.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use entity::{Email, ManageMode, ObjectVisibility, TeamId, UserId, UserRole, UserStatus};
 
 use super::{
-    Applied, Attributes, Change, FieldChange, Operation, Options, Outcome,
+    Applied, Attributes, Change, FieldChange, Operation, Options, Outcome, Undo,
     world::{NewTeam, Person, World},
 };
 use crate::service::{
@@ -13,7 +13,7 @@ use crate::service::{
     db::Tx,
     error::{ErrorCode, Fault, Faults, Step},
     team::{TeamRef, Tree},
-    user::Patch,
+    user::{Patch, UserRef},
     value::{email, list, name, team_path},
 };
 
@@ -22,13 +22,22 @@ pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Opti
     match change.operation {
         Operation::Add => add(tx, world, change, options),
         Operation::Edit => {
-            let person = world.find(&change.user).map_err(|fault| vec![fault])?.clone();
-            let mut after = person.clone();
+            let found = world.find(&change.user).cloned();
             let mut draft = Draft::new(tx, world, options);
+            let person = match (found, &change.user) {
+                (Ok(person), _) => person,
+                (Err(fault), UserRef::Id(_)) => return Err(vec![fault]),
+                // Nobody is changed, but all else that is wrong is said too.
+                (Err(fault), UserRef::Email(_)) => {
+                    draft.faults.push(fault);
+                    draft.blank(tx.clock.id())
+                }
+            };
+            let mut after = person.clone();
             draft.attributes(&mut after, &change.attributes, false);
             draft.keep_an_admin(&person, Some(&after), "role");
             let teams = draft.finish(change.flawed)?;
-            Ok(settle(world, person, Some(after), teams))
+            Ok(settle(tx, world, person, Some(after), teams))
         }
         Operation::Suspend | Operation::Reactivate | Operation::Delete => {
             let person = world.find(&change.user).map_err(|fault| vec![fault])?.clone();
@@ -45,7 +54,7 @@ pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Opti
             let mut draft = Draft::new(tx, world, options);
             draft.keep_an_admin(&person, after.as_ref(), "user");
             let teams = draft.finish(change.flawed)?;
-            Ok(settle(world, person, after, teams))
+            Ok(settle(tx, world, person, after, teams))
         }
     }
 }
@@ -53,93 +62,85 @@ pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Opti
 fn add(tx: &Tx, world: &mut World, change: &Change, options: &Options) -> Result<Applied, Faults> {
     let id: UserId = tx.clock.id();
     let mut draft = Draft::new(tx, world, options);
-    let mut person = Person {
-        id,
-        email: Email(String::new()),
-        first_name: None,
-        last_name: None,
-        title: None,
-        team: None,
-        role: UserRole::Member,
-        object_visibility: ObjectVisibility::Team,
-        profile: draft.default_profile(),
-        status: UserStatus::Active,
-        suspended_at: None,
-        managed: BTreeSet::new(),
-        licenses: BTreeSet::new(),
-    };
+    let mut person = Person { import_line: change.line, ..draft.blank(id) };
     draft.attributes(&mut person, &change.attributes, true);
     let teams = draft.finish(change.flawed)?;
     for team in &teams {
         world.tree.insert(team.id, team.parent, team.name.clone());
     }
     world.new_teams.extend(teams);
+    let changes = if options.tells_new { differences(world, None, &person) } else { Vec::new() };
     world.put(id, Some(person));
-    Ok(Applied { user: id, outcome: Outcome::Created, changes: Vec::new() })
+    Ok(Applied { user: id, outcome: Outcome::Created, changes, undo: None })
 }
 
 /// Puts an existing user's change into the world and says what it changed.
-fn settle(world: &mut World, before: Person, after: Option<Person>, teams: Vec<NewTeam>) -> Applied {
+pub(super) fn settle(
+    tx: &Tx,
+    world: &mut World,
+    before: Person,
+    after: Option<Person>,
+    teams: Vec<NewTeam>,
+) -> Applied {
     for team in &teams {
         world.tree.insert(team.id, team.parent, team.name.clone());
     }
     world.new_teams.extend(teams);
     let user = before.id;
-    let (outcome, changes) = match &after {
-        None => (Outcome::Deleted, vec![changed("status", Some(before.status.as_str()), Some("DELETED"))]),
-        Some(after) if *after == before => (Outcome::Unchanged, Vec::new()),
-        Some(after) => (Outcome::Updated, differences(world, &before, after)),
+    let (outcome, changes, undo) = match &after {
+        None => {
+            let changes = vec![changed("status", Some(before.status.as_str()), Some("DELETED"))];
+            (Outcome::Deleted, changes, Some(Undo::of(tx, &before, None)))
+        }
+        Some(after) if *after == before => (Outcome::Unchanged, Vec::new(), None),
+        Some(after) => {
+            (Outcome::Updated, differences(world, Some(&before), after), Some(Undo::of(tx, &before, Some(after))))
+        }
     };
     if outcome != Outcome::Unchanged {
         world.put(user, after);
     }
-    Applied { user, outcome, changes }
+    Applied { user, outcome, changes, undo }
 }
 
 fn changed(field: &str, before: Option<&str>, after: Option<&str>) -> FieldChange {
     FieldChange { field: field.to_owned(), before: before.map(str::to_owned), after: after.map(str::to_owned) }
 }
 
-fn differences(world: &World, before: &Person, after: &Person) -> Vec<FieldChange> {
-    let team = |person: &Person| person.team.map(|team| world.tree.path(team));
-    let managed = |person: &Person| {
-        let mut paths: Vec<String> = person.managed.iter().map(|team| world.tree.path(*team)).collect();
-        paths.sort_unstable();
-        (!paths.is_empty()).then(|| list::join(&paths))
-    };
-    let licenses = |person: &Person| {
-        let mut names: Vec<&str> =
-            person.licenses.iter().filter_map(|id| world.licenses.get(id)).map(String::as_str).collect();
-        names.sort_unstable();
-        (!names.is_empty()).then(|| list::join_names(&names))
-    };
-    let profile = |person: &Person| world.profiles.get(&person.profile).cloned();
-    let mut changes = Vec::new();
-    let mut compare = |field: &str, before: Option<String>, after: Option<String>| {
-        if before != after {
-            changes.push(FieldChange { field: field.to_owned(), before, after });
-        }
-    };
-    compare("email", Some(before.email.0.clone()), Some(after.email.0.clone()));
-    compare("firstName", before.first_name.clone(), after.first_name.clone());
-    compare("lastName", before.last_name.clone(), after.last_name.clone());
-    compare("title", before.title.clone(), after.title.clone());
-    compare("team", team(before), team(after));
-    compare("role", Some(before.role.as_str().into()), Some(after.role.as_str().into()));
-    compare(
-        "objectVisibility",
-        Some(before.object_visibility.as_str().into()),
-        Some(after.object_visibility.as_str().into()),
-    );
-    compare("configurationProfile", profile(before), profile(after));
-    compare("managerOf", managed(before), managed(after));
-    compare("licenses", licenses(before), licenses(after));
-    compare("status", Some(before.status.as_str().into()), Some(after.status.as_str().into()));
-    changes
+/// What differs between a user before and after; all of it where there was none before.
+fn differences(world: &World, before: Option<&Person>, after: &Person) -> Vec<FieldChange> {
+    let before = before.map(|before| values(world, before));
+    let changes = values(world, after).into_iter().enumerate().map(|(i, (field, after))| {
+        let before = before.as_ref().and_then(|before| before.get(i)).and_then(|(_, before)| before.clone());
+        FieldChange { field: field.to_owned(), before, after }
+    });
+    changes.filter(|change| change.before != change.after).collect()
+}
+
+/// A user's attributes as a person reads them.
+fn values(world: &World, person: &Person) -> [(&'static str, Option<String>); 11] {
+    let mut managed: Vec<String> = person.managed.iter().map(|team| world.tree.path(*team)).collect();
+    managed.sort_unstable();
+    let mut licenses: Vec<&str> =
+        person.licenses.iter().filter_map(|id| world.licenses.get(id)).map(String::as_str).collect();
+    licenses.sort_unstable();
+    [
+        ("email", Some(person.email.0.clone())),
+        ("firstName", person.first_name.clone()),
+        ("lastName", person.last_name.clone()),
+        ("title", person.title.clone()),
+        ("team", person.team.map(|team| world.tree.path(team))),
+        ("role", Some(person.role.as_str().to_owned())),
+        ("objectVisibility", Some(person.object_visibility.as_str().to_owned())),
+        ("configurationProfile", world.profiles.get(&person.profile).cloned()),
+        ("managerOf", (!managed.is_empty()).then(|| list::join(&managed))),
+        ("licenses", (!licenses.is_empty()).then(|| list::join_names(&licenses))),
+        ("status", Some(person.status.as_str().to_owned())),
+    ]
 }
 
 /// A change on its way: its faults, and the teams that it needs made.
-struct Draft<'a> {
+pub(super) struct Draft<'a> {
     tx: &'a Tx,
     world: &'a World,
     create_missing_teams: bool,
@@ -150,7 +151,7 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    fn new(tx: &'a Tx, world: &'a World, options: &Options) -> Self {
+    pub(super) fn new(tx: &'a Tx, world: &'a World, options: &Options) -> Self {
         Self {
             tx,
             world,
@@ -161,11 +162,11 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn finish(self, flawed: bool) -> Result<Vec<NewTeam>, Faults> {
+    pub(super) fn finish(self, flawed: bool) -> Result<Vec<NewTeam>, Faults> {
         if self.faults.is_empty() && !flawed { Ok(self.teams) } else { Err(self.faults) }
     }
 
-    fn fault(&mut self, code: ErrorCode, field: &'static str, message: impl Into<String>) {
+    pub(super) fn fault(&mut self, code: ErrorCode, field: &'static str, message: impl Into<String>) {
         self.faults.push(Fault::at(code, field, message));
     }
 
@@ -188,9 +189,30 @@ impl<'a> Draft<'a> {
         self.take(self.world.profile(&ProfileRef::Default)).unwrap_or(entity::ConfigurationProfileId(uuid::Uuid::nil()))
     }
 
+    /// What a new user is where nothing is said.
+    fn blank(&mut self, id: UserId) -> Person {
+        Person {
+            id,
+            email: Email(String::new()),
+            first_name: None,
+            last_name: None,
+            title: None,
+            team: None,
+            role: UserRole::Member,
+            object_visibility: ObjectVisibility::Team,
+            profile: self.default_profile(),
+            status: UserStatus::Active,
+            suspended_at: None,
+            managed: BTreeSet::new(),
+            licenses: BTreeSet::new(),
+            import_line: None,
+            updated_at: Some(self.tx.now),
+        }
+    }
+
     /// # Faults
     /// `LAST_ADMIN` when the organisation would be left without an active administrator.
-    fn keep_an_admin(&mut self, before: &Person, after: Option<&Person>, field: &'static str) {
+    pub(super) fn keep_an_admin(&mut self, before: &Person, after: Option<&Person>, field: &'static str) {
         let goes = before.is_active_admin() && !after.is_some_and(Person::is_active_admin);
         if goes && self.world.active_admins <= 1 {
             self.fault(

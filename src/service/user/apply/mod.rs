@@ -5,10 +5,11 @@
 //! came out is written last.
 
 mod decide;
+mod restore;
 mod world;
 mod write;
 
-use entity::UserId;
+use entity::{ImportJobId, UserId};
 
 use super::{Attributes, UserRef};
 use crate::service::{
@@ -16,6 +17,8 @@ use crate::service::{
     error::{Faults, Result},
 };
 
+pub use restore::{Restore, Undo, restore};
+pub use world::Overlay;
 use world::World;
 
 /// What is to be done to a user.
@@ -36,6 +39,8 @@ pub struct Change {
     pub attributes: Attributes,
     /// Something is wrong with it already: it is not carried out, but all else that is wrong with it is said.
     pub flawed: bool,
+    /// The line of the import's file that asks for it.
+    pub line: Option<i64>,
 }
 
 /// How changes are carried out.
@@ -45,6 +50,17 @@ pub struct Options {
     pub actor: UserId,
     /// Make teams that a path names and that are not there, with all their parents.
     pub create_missing_teams: bool,
+    /// The import that asks for it.
+    pub import: Option<ImportJobId>,
+    /// Say of a new user too what it is given.
+    pub tells_new: bool,
+}
+
+impl Options {
+    /// As a mutation does it.
+    pub fn of(actor: UserId) -> Self {
+        Self { actor, create_missing_teams: false, import: None, tells_new: false }
+    }
 }
 
 /// What was done to a user.
@@ -54,6 +70,8 @@ pub struct Applied {
     pub outcome: Outcome,
     /// What a change or a deletion changed.
     pub changes: Vec<FieldChange>,
+    /// What it takes to undo a change or a deletion.
+    pub undo: Option<Undo>,
 }
 
 /// What a change came to.
@@ -76,9 +94,24 @@ pub struct FieldChange {
 
 /// Carries out the changes in their order; each that can't be carried out says why, and the others go on.
 pub async fn apply(tx: &Tx, changes: &[Change], options: &Options) -> Result<Vec<Result<Applied, Faults>>> {
-    let mut world = World::load(tx, changes).await?;
+    let mut world = World::of_changes(tx, changes).await?;
     let done: Vec<Result<Applied, Faults>> =
         changes.iter().map(|change| decide::decide(tx, &mut world, change, options)).collect();
     write::write(tx, &world, options).await?;
+    Ok(done)
+}
+
+/// What [`apply`] would do; nothing is written. `overlay` carries what earlier changes of the same plan would have done on
+/// to the later ones.
+pub async fn plan(
+    tx: &Tx,
+    changes: &[Change],
+    options: &Options,
+    overlay: &mut Overlay,
+) -> Result<Vec<Result<Applied, Faults>>> {
+    let mut world = World::of_changes(tx, changes).await?;
+    overlay.lay_on(&mut world);
+    let done = changes.iter().map(|change| decide::decide(tx, &mut world, change, options)).collect();
+    overlay.take(&world);
     Ok(done)
 }

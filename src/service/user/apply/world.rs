@@ -20,7 +20,7 @@ use crate::service::{
 };
 
 /// A user as it stands, or is about to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Person {
     pub id: UserId,
     pub email: Email,
@@ -35,6 +35,12 @@ pub(super) struct Person {
     pub suspended_at: Option<Time>,
     pub managed: BTreeSet<TeamId>,
     pub licenses: BTreeSet<LicenseId>,
+    /// The line of the import's file that made it.
+    #[serde(default, skip)]
+    pub import_line: Option<i64>,
+    /// When it was changed last.
+    #[serde(default, skip)]
+    pub updated_at: Option<Time>,
 }
 
 impl Person {
@@ -53,6 +59,8 @@ impl Person {
             suspended_at: row.suspended_at,
             managed: BTreeSet::new(),
             licenses: BTreeSet::new(),
+            import_line: row.import_line,
+            updated_at: Some(row.updated_at),
         }
     }
 
@@ -90,10 +98,38 @@ pub(super) struct World {
     pub profiles: HashMap<ConfigurationProfileId, String>,
     pub default_profile: Option<ConfigurationProfileId>,
     pub active_admins: i64,
+    /// Deleted users that come back, and the mappings that come back with them.
+    pub revived: HashSet<UserId>,
+    pub remapped: Vec<entity::mapping::Model>,
+}
+
+/// What the earlier changes of a plan would have done that later ones depend on. A file names each user once, so that
+/// users are not among it.
+#[derive(Debug, Default)]
+pub struct Overlay {
+    teams: Vec<NewTeam>,
+    active_admins: i64,
+    laid_on: i64,
+}
+
+impl Overlay {
+    pub(super) fn lay_on(&mut self, world: &mut World) {
+        for team in &self.teams {
+            world.tree.insert(team.id, team.parent, team.name.clone());
+        }
+        world.active_admins += self.active_admins;
+        self.laid_on = world.active_admins;
+    }
+
+    pub(super) fn take(&mut self, world: &World) {
+        self.teams.extend(world.new_teams.iter().cloned());
+        self.active_admins += world.active_admins - self.laid_on;
+    }
 }
 
 impl World {
-    pub async fn load(tx: &Tx, changes: &[Change]) -> Result<Self> {
+    /// All that these changes can depend on.
+    pub async fn of_changes(tx: &Tx, changes: &[Change]) -> Result<Self> {
         let mut ids: Vec<UserId> = Vec::new();
         let mut emails: Vec<String> = Vec::new();
         for change in changes {
@@ -103,12 +139,17 @@ impl World {
             }
             emails.extend(change.attributes.email.value().and_then(|text| email::parse(text).ok()));
         }
+        Self::load(tx, &ids, &emails).await
+    }
+
+    /// The users of these ids and emails, and what all changes depend on.
+    pub async fn load(tx: &Tx, ids: &[UserId], emails: &[String]) -> Result<Self> {
         let mut users: HashMap<UserId, Person> = HashMap::new();
         let mut sql = tx.sql();
         sql.push("SELECT * FROM app_user WHERE deleted_at IS NULL AND ").equals("organization_id", tx.organization_id);
-        sql.push(" AND (").any_text("email", &emails);
+        sql.push(" AND (").any_text("email", emails);
         if !ids.is_empty() {
-            sql.push(" OR ").any_id("id", &ids);
+            sql.push(" OR ").any_id("id", ids);
         }
         sql.push(")");
         for row in sql.all::<app_user::Model>(tx.connection()).await? {
@@ -157,6 +198,8 @@ impl World {
             profiles,
             default_profile,
             active_admins,
+            revived: HashSet::new(),
+            remapped: Vec::new(),
         })
     }
 

@@ -1,6 +1,8 @@
 //! What the changes came to, written: a fixed number of statements, whatever the number of users.
 
-use entity::{CrmUserId, UserId};
+use std::collections::BTreeSet;
+
+use entity::{CrmUserId, MappingId, UserId};
 use sea_orm::ConnectionTrait;
 
 use super::{
@@ -29,6 +31,7 @@ const PERSON: &[(&str, Kind)] = &[
     ("configuration_profile_id", Kind::Uuid),
     ("status", Kind::Text),
     ("suspended_at", Kind::Time),
+    ("import_line", Kind::Int),
 ];
 
 /// What lists by name are ordered by: the folded name, or the email of a user without one.
@@ -52,7 +55,29 @@ fn add(rows: &mut Rows, person: &Person) {
         &person.profile,
         &person.status,
         &person.suspended_at,
+        &person.import_line,
     ]);
+}
+
+/// The columns of [`PERSON`] that differ. Only these are set: an index whose columns an update names is written anew, were
+/// they what they are to be.
+fn differing(before: &Person, after: &Person) -> impl Iterator<Item = &'static str> {
+    let named = (&before.first_name, &before.last_name) != (&after.first_name, &after.last_name);
+    [
+        ("email", before.email != after.email),
+        ("first_name", before.first_name != after.first_name),
+        ("last_name", before.last_name != after.last_name),
+        ("title", before.title != after.title),
+        ("sort_name", named || before.email != after.email),
+        ("team_id", before.team != after.team),
+        ("role", before.role != after.role),
+        ("object_visibility", before.object_visibility != after.object_visibility),
+        ("configuration_profile_id", before.profile != after.profile),
+        ("status", before.status != after.status),
+        ("suspended_at", before.suspended_at != after.suspended_at),
+    ]
+    .into_iter()
+    .filter_map(|(column, differs)| differs.then_some(column))
 }
 
 /// The texts that a search finds a user by.
@@ -72,16 +97,22 @@ fn concerns_linking(before: Option<&Person>, after: &Person) -> bool {
 }
 
 pub(super) async fn write(tx: &Tx, world: &World, options: &Options) -> Result<()> {
-    write_teams(tx, world).await?;
+    write_teams(tx, world, options).await?;
     let (mut new, mut changed) = (Rows::new(PERSON), Rows::new(PERSON));
+    let mut columns: BTreeSet<&str> = BTreeSet::new();
     let mut gone: Vec<UserId> = Vec::new();
     let mut words: Vec<Changed> = Vec::new();
     let mut touched = Touched::default();
     let courses = || world.order.iter().filter_map(|id| Some((*id, world.users.get(id)?)));
     for (id, course) in courses() {
         match (&course.before, &course.now) {
+            // As it was when it went.
+            (None, Some(after)) if world.revived.contains(&id) => add(&mut changed, after),
             (None, Some(after)) => add(&mut new, after),
-            (Some(before), Some(after)) if before != after => add(&mut changed, after),
+            (Some(before), Some(after)) if before != after => {
+                columns.extend(differing(before, after));
+                add(&mut changed, after);
+            }
             (Some(_), None) => gone.push(id),
             _ => continue,
         }
@@ -97,18 +128,20 @@ pub(super) async fn write(tx: &Tx, world: &World, options: &Options) -> Result<(
     }
     // Whoever is gone frees an email that somebody new may use in the same step.
     touched.crm_users = delete(tx, &gone, options).await?;
-    insert(tx, new).await?;
-    update(tx, changed).await?;
+    insert(tx, new, options).await?;
+    revive(tx, world).await?;
+    update(tx, changed, &columns).await?;
     let managed = |person: &Person| person.managed.iter().map(|team| team.0).collect::<Vec<_>>();
     pairs(tx, world, "team_manager", "team_id", managed).await?;
     let licenses = |person: &Person| person.licenses.iter().map(|license| license.0).collect::<Vec<_>>();
     pairs(tx, world, "user_license", "license_id", licenses).await?;
     words::update(tx, Words::User, None, &words).await?;
+    remap(tx, world, options).await?;
     linking::run(tx, None, &touched, None).await?;
     Ok(())
 }
 
-async fn write_teams(tx: &Tx, world: &World) -> Result<()> {
+async fn write_teams(tx: &Tx, world: &World, options: &Options) -> Result<()> {
     if world.new_teams.is_empty() {
         return Ok(());
     }
@@ -119,37 +152,86 @@ async fn write_teams(tx: &Tx, world: &World) -> Result<()> {
         words.push(Changed::new(team.id, &[], &[Some(&team.name)]));
     }
     let mut sql = tx.sql();
-    sql.push("INSERT INTO team (organization_id, created_at, updated_at, id, parent_id, name) SELECT ");
-    sql.bind(tx.organization_id).push(", ").bind(tx.now).push(", ").bind(tx.now);
+    sql.push("INSERT INTO team (organization_id, created_at, updated_at, import_job_id, id, parent_id, name) SELECT ");
+    sql.bind(tx.organization_id).push(", ").bind(tx.now).push(", ").bind(tx.now).push(", ").bind(options.import);
     sql.push(", id, parent_id, name FROM ").rows(rows).push(" AS r");
     tx.execute(sql).await?;
     words::update(tx, Words::Team, None, &words).await
 }
 
-async fn insert(tx: &Tx, rows: Rows) -> Result<()> {
+async fn insert(tx: &Tx, rows: Rows, options: &Options) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let names = rows.names();
     let mut sql = tx.sql();
-    sql.push("INSERT INTO app_user (organization_id, created_at, updated_at, ").push(&names).push(") SELECT ");
-    sql.bind(tx.organization_id).push(", ").bind(tx.now).push(", ").bind(tx.now).push(", ").push(&names);
+    sql.push("INSERT INTO app_user (organization_id, created_at, updated_at, import_job_id, ").push(&names);
+    sql.push(") SELECT ").bind(tx.organization_id).push(", ").bind(tx.now).push(", ").bind(tx.now).push(", ");
+    sql.bind(options.import).push(", ").push(&names);
     sql.push(" FROM ").rows(rows).push(" AS r");
     tx.execute(sql).await?;
     Ok(())
 }
 
-async fn update(tx: &Tx, rows: Rows) -> Result<()> {
+async fn update(tx: &Tx, rows: Rows, columns: &BTreeSet<&str>) -> Result<()> {
     if rows.is_empty() {
         return Ok(());
     }
     let mut sql = tx.sql();
     sql.push("UPDATE app_user SET ").equals("updated_at", tx.now);
-    for (name, _) in PERSON.iter().skip(1) {
+    for name in columns {
         sql.push(", ").push(name).push(" = r.").push(name);
     }
     sql.push(" FROM ").rows(rows).push(" AS r WHERE ").equals("app_user.organization_id", tx.organization_id);
     sql.push(" AND app_user.id = r.id");
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Users that were deleted are there again.
+async fn revive(tx: &Tx, world: &World) -> Result<()> {
+    if world.revived.is_empty() {
+        return Ok(());
+    }
+    let revived: Vec<UserId> = world.revived.iter().copied().collect();
+    let mut sql = tx.sql();
+    sql.push("UPDATE app_user SET deleted_at = NULL WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").any_id("id", &revived);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// Makes again the mappings that had ended with their user, each in the place of the one that ended.
+async fn remap(tx: &Tx, world: &World, options: &Options) -> Result<()> {
+    if world.remapped.is_empty() {
+        return Ok(());
+    }
+    let mut rows = Rows::new(&[
+        ("id", Kind::Uuid),
+        ("integration_id", Kind::Uuid),
+        ("user_id", Kind::Uuid),
+        ("crm_user_id", Kind::Uuid),
+        ("source", Kind::Text),
+        ("alias_email", Kind::Text),
+        ("replaces_id", Kind::Uuid),
+    ]);
+    for ended in &world.remapped {
+        let id: MappingId = tx.clock.id();
+        rows.add(&[
+            &id,
+            &ended.integration_id,
+            &ended.user_id,
+            &ended.crm_user_id,
+            &ended.source,
+            &ended.alias_email,
+            &ended.id,
+        ]);
+    }
+    let names = rows.names();
+    let mut sql = tx.sql();
+    sql.push("INSERT INTO mapping (organization_id, warnings, created_at, created_by, ").push(&names);
+    sql.push(") SELECT ").bind(tx.organization_id).push(", 0, ").bind(tx.now).push(", ").bind(options.actor);
+    sql.push(", ").push(&names).push(" FROM ").rows(rows).push(" AS r");
     tx.execute(sql).await?;
     Ok(())
 }

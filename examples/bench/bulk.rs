@@ -1,0 +1,296 @@
+//! Users by the million: an import against the database's own speed, its plan, its undoing, and the memory of the process.
+//!
+//! Each step runs in a process of its own. The floor of the import is one statement a table that puts the very rows that
+//! the import produced into empty copies of the tables, with the same keys, indexes and foreign keys: `COPY` on
+//! PostgreSQL, `INSERT` from an attached database on SQLite. The floor of the edits is one `UPDATE` from a loaded
+//! temporary table.
+
+use std::{
+    fs::{self, File},
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    process::Command,
+    sync::Arc,
+    time::Instant,
+};
+
+use clap::{Args, ValueEnum};
+use counterpart::{
+    database,
+    service::{
+        import::{self, NewImport, Source, worker},
+        session,
+    },
+};
+use entity::{
+    HeaderMode, ImportErrorPolicy, ImportJobId, ImportKind, ImportMode, ImportStatus, OnExistingMapping, import_job,
+};
+use sea_orm::{ConnectionTrait, DatabaseConnection, EntityTrait};
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    Backend, process,
+    report::Report,
+    world::{self, World},
+};
+
+/// The tables that an import of users fills, parents first.
+const TABLES: [&str; 5] = ["app_user", "team_manager", "user_license", "user_word", "user_link"];
+
+#[derive(Args)]
+pub struct Bulk {
+    /// Rows of the files.
+    #[arg(long, default_value_t = 1_000_000)]
+    pub rows: usize,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Task {
+    Plan,
+    Apply,
+    Revert,
+}
+
+/// One step, in a process of its own.
+#[derive(Args)]
+pub struct Step {
+    #[arg(long)]
+    url: String,
+    #[arg(long)]
+    folder: PathBuf,
+    #[arg(long)]
+    token: String,
+    #[arg(long)]
+    task: Task,
+    #[arg(long)]
+    file: Option<PathBuf>,
+    #[arg(long)]
+    job: Option<Uuid>,
+}
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Done {
+    job: Uuid,
+    seconds: f64,
+    rows: i64,
+    changed: i64,
+    failed: i64,
+    reverted: i64,
+    peak: u64,
+}
+
+impl Step {
+    pub async fn run(self) {
+        let services = world::services(&self.url, &self.folder).await;
+        let session = session::sign_in(&services, &self.token).await.unwrap();
+        fs::write("/proc/self/clear_refs", "5").unwrap();
+        let started = Instant::now();
+        let id = match (self.task, self.file) {
+            (Task::Revert, _) => import::revert(&session, ImportJobId(self.job.unwrap())).await.unwrap(),
+            (task, file) => {
+                let new = NewImport {
+                    kind: ImportKind::Users,
+                    integration: None,
+                    source: Source::File { name: None, file: File::open(file.unwrap()).unwrap() },
+                    mode: if task == Task::Plan { ImportMode::Plan } else { ImportMode::Apply },
+                    error_policy: ImportErrorPolicy::SkipFailedRows,
+                    header_mode: HeaderMode::Exact,
+                    create_missing_teams: false,
+                    on_existing: OnExistingMapping::Error,
+                    is_complete: false,
+                    idempotency_key: None,
+                };
+                import::create(&session, new).await.unwrap()
+            }
+        };
+        assert!(worker::step(&services, Uuid::now_v7(), &CancellationToken::new()).await.unwrap());
+        let seconds = started.elapsed().as_secs_f64();
+        let job = import_job::Entity::find_by_id((session.organization_id(), id));
+        let job = job.one(Arc::clone(&services).db.reader()).await.unwrap().unwrap();
+        assert_ne!(job.status, ImportStatus::Failed, "{:?}", job.error_message);
+        let done = Done {
+            job: id.0,
+            seconds,
+            rows: job.processed_rows,
+            changed: job.created_rows + job.updated_rows,
+            failed: job.failed_rows,
+            reverted: job.reverted_rows,
+            peak: process::status("self", "VmHWM"),
+        };
+        println!("{}", serde_json::to_string(&done).unwrap());
+    }
+}
+
+/// A database being measured on.
+struct Bench<'a> {
+    backend: Backend,
+    url: &'a str,
+    folder: &'a Path,
+    world: &'a World,
+    rows: usize,
+}
+
+pub async fn measure(backend: Backend, url: &str, folder: &Path, world: &World, rows: usize, report: &mut Report) {
+    let bench = Bench { backend, url, folder, world, rows };
+    let add = bench.file("add.csv", "Add", |_| "Analyst");
+    let plan = bench.step(Task::Plan, Some(&add), None, "plan of users, all new", report);
+    let apply = bench.step(Task::Apply, Some(&add), None, "import of users, all new", report);
+    assert_eq!((plan.failed, apply.failed, apply.changed), (0, 0, apply.rows));
+    let floor = bench.copy().await;
+    report.value("the same rows, the database alone", format!("{floor:.1} s"), None, None);
+    report.at_most("import of users : the database alone", apply.seconds / floor, 2.5, "");
+    report.at_most("plan : import", plan.seconds / apply.seconds, 1.2, "");
+
+    let edit = bench.file("edit.csv", "Edit", |i| if i % 2 == 0 { "Analyst" } else { "Director" });
+    let edited = bench.step(Task::Apply, Some(&edit), None, "edit of users, half of them changed", report);
+    assert_eq!((edited.failed, edited.changed), (0, edited.rows / 2));
+    let reverted = bench.step(Task::Revert, None, Some(edited.job), "the edit undone", report);
+    assert_eq!(reverted.reverted, edited.changed);
+    report.at_most("undoing : edit", reverted.seconds / edited.seconds, 2.0, "");
+    let floor = bench.update(&edit).await;
+    report.value("the same edit, one statement", format!("{floor:.1} s"), None, None);
+    report.at_most("edit of users : one statement", edited.seconds / floor, 3.0, "");
+}
+
+impl Bench<'_> {
+    fn db(&self) -> &DatabaseConnection {
+        self.world.services.db.writer()
+    }
+
+    /// A file of users with all columns filled.
+    fn file(&self, name: &str, operation: &str, title: impl Fn(usize) -> &'static str) -> PathBuf {
+        let path = self.folder.join(name);
+        let mut csv = BufWriter::new(File::create(&path).unwrap());
+        let head = "Email Address,First Name,Last Name,Title,Team,Role,Object Visibility,Configuration Profile,\
+                    Manager Of,Licenses,Operation";
+        write!(csv, "{head}\r\n").unwrap();
+        let paths = world::team_paths();
+        for i in 0..self.rows {
+            let (first, last) = world::name(i);
+            let team = &paths[i % paths.len()];
+            write!(
+                csv,
+                "new.{i}@acme.example,{first},{last},{},{team},Member,Team,Default: Intake Off,{},Foundation;Forecasting,\
+                 {operation}\r\n",
+                title(i),
+                paths[i / 7 % paths.len()]
+            )
+            .unwrap();
+        }
+        csv.flush().unwrap();
+        path
+    }
+
+    fn step(&self, task: Task, file: Option<&Path>, job: Option<Uuid>, name: &str, report: &mut Report) -> Done {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.args(["step", "--url", self.url, "--token", &self.world.administrator.token, "--folder"]);
+        command.arg(self.folder);
+        command.args(["--task", task.to_possible_value().unwrap().get_name()]);
+        if let Some(file) = file {
+            command.arg("--file").arg(file);
+        }
+        if let Some(job) = job {
+            command.args(["--job", &job.to_string()]);
+        }
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let done: Done = serde_json::from_slice(&output.stdout).unwrap();
+        let rate = done.rows as f64 / done.seconds;
+        report.value(name, format!("{} rows in {:.1} s, {rate:.0} rows/s", done.rows, done.seconds), None, None);
+        report.at_most(&format!("{name}: memory"), (done.peak / 1024) as f64, 150.0, " MB");
+        done
+    }
+
+    /// Seconds that the database alone takes to put all rows into empty copies of their tables.
+    async fn copy(&self) -> f64 {
+        match self.backend {
+            Backend::Postgres => self.copy_postgres().await,
+            Backend::Sqlite => self.copy_sqlite().await,
+        }
+    }
+
+    async fn copy_postgres(&self) -> f64 {
+        let run = |sql: String| async move { self.db().execute_unprepared(&sql).await.unwrap() };
+        for table in TABLES {
+            run(format!("CREATE TABLE copy_{table} (LIKE {table} INCLUDING ALL)")).await;
+            run(format!("COPY (SELECT * FROM {table} ORDER BY 1, 2) TO '/tmp/bench_{table}.copy'")).await;
+        }
+        let keys = self.foreign_keys().await;
+        for (table, key) in &keys {
+            let key = key.replace("REFERENCES app_user(", "REFERENCES copy_app_user(");
+            run(format!("ALTER TABLE copy_{table} ADD {key}")).await;
+        }
+        let started = Instant::now();
+        for table in TABLES {
+            run(format!("COPY copy_{table} FROM '/tmp/bench_{table}.copy'")).await;
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        for table in TABLES.iter().rev() {
+            run(format!("DROP TABLE copy_{table}")).await;
+        }
+        seconds
+    }
+
+    async fn foreign_keys(&self) -> Vec<(String, String)> {
+        let sql = "SELECT conrelid::regclass::text AS tab, pg_get_constraintdef(oid) AS def FROM pg_constraint \
+                   WHERE contype = 'f'";
+        let statement = sea_orm::Statement::from_string(self.db().get_database_backend(), sql);
+        let rows = self.db().query_all_raw(statement).await.unwrap();
+        let keys = rows.iter().map(|row| (row.try_get::<String>("", "tab").unwrap(), row.try_get("", "def").unwrap()));
+        keys.filter(|(table, _)| TABLES.contains(&table.as_str())).collect()
+    }
+
+    async fn copy_sqlite(&self) -> f64 {
+        let copy = self.folder.join("copy.db");
+        let services = world::services(&format!("sqlite://{}", copy.display()), self.folder).await;
+        database::migrate(&services.db).await.unwrap();
+        let run = |sql: String| {
+            let db = services.db.writer();
+            async move { db.execute_unprepared(&sql).await.unwrap() }
+        };
+        let here = self.url.strip_prefix("sqlite://").unwrap();
+        run(format!("ATTACH '{here}' AS here")).await;
+        for table in ["organization", "license", "configuration_profile", "team", "integration"] {
+            run(format!("INSERT INTO main.{table} SELECT * FROM here.{table}")).await;
+        }
+        let started = Instant::now();
+        let all = TABLES.map(|table| format!("INSERT INTO main.{table} SELECT * FROM here.{table} ORDER BY 1, 2"));
+        run(format!("BEGIN; {}; COMMIT", all.join("; "))).await;
+        let seconds = started.elapsed().as_secs_f64();
+        services.db.writer().clone().close().await.unwrap();
+        fs::remove_file(copy).unwrap();
+        seconds
+    }
+
+    /// Seconds that one statement takes to make the changes of the file.
+    async fn update(&self, file: &Path) -> f64 {
+        let sql = |text: &str| text.to_owned();
+        let run = |sql: String| async move { self.db().execute_unprepared(&sql).await.unwrap() };
+        // Titles are among the words that a search finds.
+        let title = "CASE WHEN n % 2 = 0 THEN 'Analyst' ELSE 'Director' END";
+        assert!(file.exists());
+        let email = "'new.' || n || '@acme.example'";
+        let numbers = format!(
+            "WITH RECURSIVE c (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM c WHERE n + 1 < {}) \
+             SELECT {email} AS email, {title} AS title FROM c",
+            self.rows
+        );
+        run(format!("CREATE TABLE edit_floor AS {numbers}")).await;
+        let organization = "(SELECT id FROM organization)";
+        let words = format!(
+            "DELETE FROM user_word WHERE organization_id = {organization} AND word = 'analyst' AND user_id IN \
+             (SELECT u.id FROM app_user u JOIN edit_floor e ON e.email = u.email WHERE u.title = 'Director'); \
+             INSERT INTO user_word (organization_id, word, user_id) SELECT u.organization_id, 'director', u.id \
+             FROM app_user u JOIN edit_floor e ON e.email = u.email WHERE u.title = 'Director'"
+        );
+        let update = sql("UPDATE app_user SET title = e.title, updated_at = created_at FROM edit_floor e \
+             WHERE app_user.organization_id = (SELECT id FROM organization) AND app_user.email = e.email \
+             AND app_user.deleted_at IS NULL AND app_user.title <> e.title");
+        let started = Instant::now();
+        run(format!("BEGIN; {update}; {words}; COMMIT")).await;
+        let seconds = started.elapsed().as_secs_f64();
+        run(sql("DROP TABLE edit_floor")).await;
+        seconds
+    }
+}

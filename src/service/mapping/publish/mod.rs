@@ -1,0 +1,143 @@
+//! A mappings file carried out at once, whatever its size: its rows lie resolved in `mapping_stage`, and all that is said
+//! of them and done with them is set-based.
+//!
+//! [`Stage::settle`] writes beside each row what it comes to, [`Stage::carry_out`] makes and ends the mappings,
+//! [`Stage::changed_rows`] and [`Stage::all_rows`] give back what there is to tell of them, [`Stage::counts`] how many
+//! there are of each kind. The order is theirs; one that is not wanted can be left out.
+
+mod carry_out;
+mod inverse;
+mod pages;
+mod rows;
+mod settle;
+
+use entity::{ImportJobId, MappingVerdict, RowOutcome, integration};
+use sea_orm::DbBackend;
+
+pub use pages::Pages;
+pub use rows::{Row, StagedRow};
+
+use crate::service::{
+    db::{Db, Sql, Tx},
+    error::Result,
+};
+
+/// Rows that are read at a time, and on SQLite written.
+const STEP: u32 = 1_000;
+/// Rows that a statement brings along.
+pub const PAGE: usize = 2_000;
+
+/// From how many rows on PostgreSQL is to look at the stage before it plans.
+const MANY: i64 = 5_000;
+
+/// The verdicts of rows that make a mapping.
+const MAKES: &str = "IN ('CREATED', 'UPDATED')";
+/// The verdicts of rows that end one.
+const ENDS: &str = "IN ('UPDATED', 'DELETED')";
+
+/// Lines of a file: after the first, up to and with the second.
+type Lines = (i64, i64);
+
+/// All lines.
+const ALL: Lines = (i64::MIN, i64::MAX);
+
+/// The rows of one import, in the transaction that carries them out.
+pub struct Stage<'a> {
+    pub tx: &'a Tx,
+    pub integration: &'a integration::Model,
+    pub job: ImportJobId,
+    /// Rows that are read at a time, and on SQLite written.
+    pub step: u32,
+    /// It undoes what an import did.
+    pub reverts: bool,
+}
+
+/// Tells PostgreSQL how much is staged, so that it joins a million rows otherwise than ten. Outside of a transaction, since
+/// two can't do it to a table at once.
+pub async fn prepare(db: &Db, rows: i64) -> Result<()> {
+    if db.backend() == DbBackend::Postgres && rows >= MANY {
+        use sea_orm::ConnectionTrait;
+        db.writer().execute_unprepared("ANALYZE mapping_stage").await?;
+    }
+    Ok(())
+}
+
+impl<'a> Stage<'a> {
+    pub fn new(tx: &'a Tx, integration: &'a integration::Model, job: ImportJobId) -> Self {
+        Self { tx, integration, job, step: STEP, reverts: false }
+    }
+
+    /// How many rows came to what.
+    pub async fn counts(&self) -> Result<Vec<(RowOutcome, i64)>> {
+        let mut sql = self.tx.sql();
+        sql.push("SELECT s.verdict, COUNT(*) AS n FROM mapping_stage s WHERE ");
+        self.within(&mut sql, "s", ALL).push(" AND s.verdict IS NOT NULL GROUP BY s.verdict");
+        let counts = sql.map(self.tx.connection(), |row| Ok((row.try_get("", "verdict")?, row.try_get("", "n")?)));
+        Ok(counts.await?.into_iter().map(|(verdict, n)| (outcome(verdict), n)).collect())
+    }
+
+    /// Empties the stage.
+    pub async fn clear(&self) -> Result<()> {
+        clear(self.tx, self.job).await
+    }
+
+    /// Adds a condition: the row called `name` is one of this stage, from these lines.
+    fn within<'s>(&self, sql: &'s mut Sql, name: &str, lines: Lines) -> &'s mut Sql {
+        sql.push(name).push(".").equals("organization_id", self.tx.organization_id).push(" AND ");
+        sql.push(name).push(".").equals("import_job_id", self.job);
+        if lines != ALL {
+            sql.push(" AND ").push(name).push(".line > ").bind(lines.0);
+            sql.push(" AND ").push(name).push(".line <= ").bind(lines.1);
+        }
+        sql
+    }
+
+    /// The pieces that statements over the whole stage are cut into.
+    ///
+    /// PostgreSQL takes it in one. SQLite keeps in memory what a statement changes until the statement ends.
+    async fn pieces(&self) -> Result<Vec<Lines>> {
+        if self.tx.backend == DbBackend::Postgres {
+            return Ok(vec![ALL]);
+        }
+        let mut pieces = Vec::new();
+        let mut from = i64::MIN;
+        loop {
+            let mut sql = self.tx.sql();
+            sql.push("SELECT s.line AS line FROM mapping_stage s WHERE ");
+            self.within(&mut sql, "s", (from, i64::MAX));
+            sql.push(" ORDER BY s.line LIMIT 1 OFFSET ").bind(i64::from(self.step.max(1)) - 1);
+            let last: Vec<i64> = sql.map(self.tx.connection(), |row| row.try_get("", "line")).await?;
+            let Some(last) = last.first() else { break };
+            pieces.push((from, *last));
+            from = *last;
+        }
+        pieces.push((from, i64::MAX));
+        Ok(pieces)
+    }
+}
+
+/// Empties the stage of an import.
+pub async fn clear(tx: &Tx, job: ImportJobId) -> Result<()> {
+    let mut sql = tx.sql();
+    sql.push("DELETE FROM mapping_stage WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").equals("import_job_id", job);
+    tx.execute(sql).await?;
+    Ok(())
+}
+
+/// What a file's log says of a verdict.
+pub fn outcome(verdict: MappingVerdict) -> RowOutcome {
+    match verdict {
+        MappingVerdict::Created => RowOutcome::Created,
+        MappingVerdict::Updated => RowOutcome::Updated,
+        MappingVerdict::Unchanged => RowOutcome::Unchanged,
+        MappingVerdict::Deleted => RowOutcome::Deleted,
+        MappingVerdict::UserDeleted
+        | MappingVerdict::Duplicate
+        | MappingVerdict::Exists
+        | MappingVerdict::Missing
+        | MappingVerdict::Mismatch
+        | MappingVerdict::Held
+        | MappingVerdict::Claimed => RowOutcome::Failed,
+    }
+}
