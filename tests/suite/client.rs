@@ -98,7 +98,12 @@ macro_rules! on_both {
     )*};
 }
 
-on_both!(files_go_in_and_what_fails_is_told, files_come_out, what_can_not_be_done_is_told);
+on_both!(
+    files_go_in_and_what_fails_is_told,
+    a_plan_is_carried_out_and_undone,
+    files_come_out,
+    what_can_not_be_done_is_told
+);
 
 async fn on(backend: Backend, test: fn(&Office)) {
     let Some(database) = TestDatabase::empty(backend).await else { return };
@@ -188,6 +193,34 @@ fn files_go_in_and_what_fails_is_told(office: &Office) {
     // It has ended.
     let canceled = office.run(&["import", "cancel", job["id"].as_str().unwrap()]);
     assert_eq!((canceled.code, canceled.output.as_str()), (Some(2), ""), "{}", canceled.show());
+}
+
+fn a_plan_is_carried_out_and_undone(office: &Office) {
+    office.write("users.csv", &format!("{USERS}\na@x.com,Ann,,,,,,,,,Add\nb@x.com,Bob,,,,,,,,,Add\n"));
+    let asked = office.command(&["import", "users", "users.csv", "--plan", "--json"]).output().unwrap();
+    let plan: Value = serde_json::from_slice(&asked.stdout).unwrap();
+    assert_eq!((asked.status.code(), &plan["status"], &plan["created"]), (Some(0), &json!("PLANNED"), &json!(2)));
+    let id = plan["id"].as_str().unwrap();
+    assert!(!office.run(&["export", "users"]).output.contains("a@x.com"));
+
+    let applied = office.run(&["import", "apply", id]);
+    assert_eq!(applied.show(), "Import ID: completed. Rows: 2 (2 created).\nexit code 0");
+    assert!(office.run(&["export", "users"]).output.contains("a@x.com"));
+    // One of them is another one by now.
+    office.write("edit.csv", &format!("{USERS}\nb@x.com,Robert,,,,,,,,,Edit\n"));
+    assert_eq!(office.run(&["import", "users", "edit.csv"]).code, Some(0));
+    let reverted = office.run(&["import", "revert", id]);
+    assert_eq!(reverted.code, Some(1), "{}", reverted.show());
+    assert!(reverted.output.contains("Rows undone: 1, left alone: 1."), "{}", reverted.show());
+    let left = office.run(&["export", "users"]).output;
+    assert!(!left.contains("a@x.com") && left.contains("b@x.com,Robert"), "{left}");
+
+    // One row fails, and nothing goes in.
+    office.write("bad.csv", &format!("{USERS}\nc@x.com,Cy,,,,,,,,,Add\nb@x.com,Bob,,,,,,,,,Add\n"));
+    let rejected = office.run(&["import", "users", "bad.csv", "--reject-file"]);
+    assert_eq!(rejected.code, Some(2), "{}", rejected.show());
+    assert!(rejected.errors.contains("the import failed: ROWS_FAILED: "), "{}", rejected.show());
+    assert!(rejected.output.contains("line 3, Email Address: ALREADY_EXISTS: "), "{}", rejected.show());
 }
 
 fn files_come_out(office: &Office) {

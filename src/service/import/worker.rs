@@ -132,7 +132,7 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
     }
     let layout: Arc<Layout> = Arc::new(serde_json::from_str(&job.layout)?);
     let unsigned = |number: i64| u64::try_from(number).unwrap_or_default();
-    let mut cursor = Position { offset: unsigned(job.cursor_offset), line: unsigned(job.cursor_line) };
+    let cursor = Position { offset: unsigned(job.cursor_offset), line: unsigned(job.cursor_line) };
     let file = open(services, &job.file_key).await?;
     let integration = match job.integration_id {
         Some(id) => {
@@ -143,24 +143,8 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
     let ids = integration.map_or(IdKind::Other, |integration| id_kind(integration.kind));
     let mut work = Work { services, job: &job, layout, file, seen: Seen::default(), ids, overlay: Overlay::default() };
     work.remember(cursor).await?;
-    let mut is_read = job.phase != ImportPhase::Rows;
-    while !is_read {
-        if stop.is_cancelled() {
-            return work.release().await;
-        }
-        let begun = Instant::now();
-        let rows = work.read(cursor).await?;
-        let Some(last) = rows.last() else {
-            is_read = true;
-            continue;
-        };
-        cursor = last.next;
-        match job.kind {
-            ImportKind::Users => users::chunk(&mut work, rows, cursor).await?,
-            ImportKind::Mappings => mappings::chunk(&mut work, rows, cursor).await?,
-            ImportKind::CrmUsers => crm_users::chunk(&mut work, rows, cursor).await?,
-        }
-        pause(services, begun, stop).await;
+    if job.phase == ImportPhase::Rows && !work.go_over(cursor, stop).await? {
+        return work.release().await;
     }
     match job.kind {
         ImportKind::Users => users::finish(&mut work, stop).await,
@@ -195,6 +179,23 @@ pub(super) async fn open(services: &Services, key: &str) -> Result<File> {
 }
 
 impl Work<'_> {
+    /// Takes the rows from `cursor` on, chunk by chunk; whether it came to the end before it was stopped.
+    async fn go_over(&mut self, mut cursor: Position, stop: &CancellationToken) -> Result<bool> {
+        while !stop.is_cancelled() {
+            let begun = Instant::now();
+            let rows = self.read(cursor).await?;
+            let Some(last) = rows.last() else { return Ok(true) };
+            cursor = last.next;
+            match self.job.kind {
+                ImportKind::Users => users::chunk(self, rows, cursor).await?,
+                ImportKind::Mappings => mappings::chunk(self, rows, cursor).await?,
+                ImportKind::CrmUsers => crm_users::chunk(self, rows, cursor).await?,
+            }
+            pause(self.services, begun, stop).await;
+        }
+        Ok(false)
+    }
+
     /// The rows from `from`, up to a chunk.
     pub async fn read(&self, from: Position) -> Result<Vec<Row>> {
         let (file, layout) = (self.file.try_clone()?, Arc::clone(&self.layout));
