@@ -84,8 +84,9 @@ impl Db {
             let mut reader = writer.clone();
             // A write waits for the one connection rather than for SQLite's lock.
             writer.acquire_timeout(Duration::from_secs(120)).max_connections(1);
-            // Whoever writes reads by the thousand, and is not to be woken for every few rows.
-            writer.map_sqlx_sqlite_opts(|o| sqlite_options(o).row_buffer_size(2_048));
+            // Whoever writes reads by the thousand, and is not to be woken for every few rows; and what a large transaction
+            // comes back to is not to be written and read again each time.
+            writer.map_sqlx_sqlite_opts(|o| sqlite_options(o).row_buffer_size(2_048).pragma("cache_size", "-16384"));
             let writer = Database::connect(writer).await?;
             reader
                 .max_connections(options.max_connections)
