@@ -54,6 +54,7 @@ bench: ## Measure on a large organisation, in a release build
 	cargo build --release --bin counterpart --example bench
 	script/with-postgres cargo run --release --example bench
 	script/with-postgres cargo run --release --example bench -- mappings
+	script/with-postgres cargo run --release --example bench -- bulk
 
 # How long the model is compared on each database, and the reader is fuzzed, in seconds.
 SOAK_SECONDS ?= 300
@@ -61,7 +62,7 @@ FUZZ_SECONDS ?= 120
 
 soak: test-build ## Minutes of what `make test` does for seconds: a hundred kills in large imports, generated files
 	@script/need postgres
-	script/with-postgres cargo test --test suite -- --ignored --nocapture soak_
+	script/with-postgres cargo test --features soak --test suite -- --nocapture soak_
 	COUNTERPART_SOAK_SECONDS=$(SOAK_SECONDS) script/with-postgres cargo test --test suite -- --nocapture model::
 
 # The flags that fuzzing compiles with are on every compiler, but not everybody may set them: hence RUSTC_BOOTSTRAP. The

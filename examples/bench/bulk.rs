@@ -277,6 +277,7 @@ impl Bench<'_> {
             self.rows
         );
         run(format!("CREATE TABLE edit_floor AS {numbers}")).await;
+        run(sql("ANALYZE edit_floor")).await;
         let organization = "(SELECT id FROM organization)";
         let words = format!(
             "DELETE FROM user_word WHERE organization_id = {organization} AND word = 'analyst' AND user_id IN \

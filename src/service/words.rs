@@ -56,22 +56,26 @@ fn words_of(texts: &[String]) -> BTreeSet<String> {
     texts.iter().flat_map(|text| text::words(text)).collect()
 }
 
+/// In the order of the table's key, so that what is written together lies together.
+fn rows(mut words: Vec<(String, Uuid)>) -> Rows {
+    words.sort_unstable();
+    let mut rows = Rows::new(COLUMNS);
+    words.iter().for_each(|(word, id)| rows.add(&[word, id]));
+    rows
+}
+
 const COLUMNS: &[(&str, Kind)] = &[("word", Kind::Text), ("id", Kind::Uuid)];
 
 /// Writes what has changed: two statements at most, whatever the number.
 pub async fn update(tx: &Tx, words: Words, integration: Option<Uuid>, changes: &[Changed]) -> Result<()> {
-    let mut gone = Rows::new(COLUMNS);
-    let mut new = Rows::new(COLUMNS);
+    let (mut gone, mut new) = (Vec::new(), Vec::new());
     for change in changes {
         let before = words_of(&change.before);
         let after = words_of(&change.after);
-        for word in before.difference(&after) {
-            gone.add(&[word, &change.id]);
-        }
-        for word in after.difference(&before) {
-            new.add(&[word, &change.id]);
-        }
+        gone.extend(before.difference(&after).map(|word| (word.clone(), change.id)));
+        new.extend(after.difference(&before).map(|word| (word.clone(), change.id)));
     }
+    let (gone, new) = (rows(gone), rows(new));
     let (table, key) = (words.table(), words.key());
     if !gone.is_empty() {
         let mut sql = tx.sql();

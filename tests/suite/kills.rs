@@ -28,14 +28,14 @@ async fn a_few_kills_leave_no_trace_on_postgres() {
     kills(Backend::Postgres, 2_500, 5, Duration::from_millis(700)).await;
 }
 
+#[cfg(feature = "soak")]
 #[tokio::test]
-#[ignore = "minutes: make soak"]
 async fn soak_a_hundred_kills_leave_no_trace_on_sqlite() {
     kills(Backend::Sqlite, 100_000, 100, Duration::from_millis(1_500)).await;
 }
 
+#[cfg(feature = "soak")]
 #[tokio::test]
-#[ignore = "minutes: make soak"]
 async fn soak_a_hundred_kills_leave_no_trace_on_postgres() {
     kills(Backend::Postgres, 100_000, 100, Duration::from_millis(1_500)).await;
 }

@@ -217,6 +217,15 @@ impl Tx {
         Sql::new(self.backend)
     }
 
+    /// Has PostgreSQL plan anew, and by index: a table that was empty when a foreign key to it was first checked would be
+    /// gone through as a whole for each of the many rows that follow.
+    pub async fn plan_by_index(&self) -> Result<()> {
+        if self.backend == DbBackend::Postgres {
+            self.txn.execute_unprepared("DISCARD PLANS; SET LOCAL enable_seqscan = off").await?;
+        }
+        Ok(())
+    }
+
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&self, sql: Sql) -> Result<u64> {
         Ok(self.txn.execute_raw(sql.statement()).await?.rows_affected())

@@ -22,6 +22,9 @@ use crate::service::{
     value::{email, list},
 };
 
+/// After so many lines PostgreSQL has seen that the tables have grown.
+const FEW: u64 = 20_000;
+
 /// What clears an attribute.
 const CLEAR: &str = "#N/A";
 
@@ -170,6 +173,9 @@ fn is_dry(work: &Work<'_>) -> bool {
 pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position) -> Result<()> {
     let dry = is_dry(work);
     let tx = work.services.db.write(work.job.organization_id).await?;
+    if cursor.line < FEW {
+        tx.plan_by_index().await?;
+    }
     let counts = take(work, &tx, &rows, dry).await?;
     job::advance(&tx, work.job, counts, Some(cursor)).await?;
     tx.commit().await
@@ -302,6 +308,7 @@ async fn publish(work: &mut Work<'_>, stop: &CancellationToken) -> Result<()> {
     let first = work.layout.first_row();
     let tx = work.services.db.write(work.job.organization_id).await?;
     job::reload(&tx, work.job).await?;
+    tx.plan_by_index().await?;
     let mut counts = Counts::default();
     let mut at = first;
     loop {

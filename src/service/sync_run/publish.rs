@@ -112,6 +112,9 @@ pub async fn publish(
     let mut sql = tx.sql();
     sql.push("SELECT COUNT(*) AS n FROM crm_user_stage WHERE ").equals("organization_id", tx.organization_id);
     sql.push(" AND ").equals("sync_run_id", run);
+    if options.import.is_some() {
+        tx.plan_by_index().await?;
+    }
     let mut done = Published { received: sql.number(tx.connection()).await?, ..Published::default() };
     if let Some(fault) = mass_change(tx, integration, run, options.is_complete).await? {
         clear(tx, run).await?;
