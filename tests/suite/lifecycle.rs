@@ -20,6 +20,7 @@ both!(
     crm_users_are_undone,
     mappings_are_planned_and_applied,
     mappings_are_undone,
+    a_file_without_aliases_leaves_them,
     an_import_is_canceled,
     what_can_not_be_done_says_why,
 );
@@ -561,5 +562,27 @@ async fn mappings_are_undone(world: World) {
         {email: three@y.com, externalId: 3, isActive: true, mapping: {source: MANUAL, user: {email: eve@x.com}}, name: null, title: null}
         {email: four@y.com, externalId: 4, isActive: true, mapping: null, name: null, title: null}
         {email: five@y.com, externalId: 5, isActive: true, mapping: {source: MANUAL, user: {email: dan@x.com}}, name: null, title: null}
+    "#);
+}
+
+async fn a_file_without_aliases_leaves_them(world: World) {
+    mapped_people(&world).await;
+    let first = ["bob@x.com,3,bob@old.com,replace", "cid@x.com,2,cid@old.com,replace"];
+    let id = mappings(&world, &first, "").await;
+    assert_eq!(summary(&worked(&world, &id).await), "COMPLETED (updated 2)");
+    let text = "email,external_id,operation\nbob@x.com,3,replace\ncid@x.com,5,replace\ndan@x.com,4,add\n";
+    let field = "importMappings(input: {integration: {name: \"CRM\"}, source: {text: $text}, headers: BY_NAME})";
+    let id = make(&world, field, text).await;
+    assert_eq!(summary(&worked(&world, &id).await), "COMPLETED (created 1, updated 1, unchanged 1)");
+    let query = "{ integration(by: {name: \"CRM\"}) { mappings(first: 9) { nodes { user { email } aliasEmail crmUser { externalId } } } } }";
+    let found = world.read(query).await;
+    let mut lines: Vec<String> =
+        found["integration"]["mappings"]["nodes"].as_array().unwrap().iter().map(crate::support::show::short).collect();
+    lines.sort();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+        {aliasEmail: bob@old.com, crmUser: {externalId: 3}, user: {email: bob@x.com}}
+        {aliasEmail: cid@old.com, crmUser: {externalId: 5}, user: {email: cid@x.com}}
+        {aliasEmail: null, crmUser: {externalId: 1}, user: {email: ann@x.com}}
+        {aliasEmail: null, crmUser: {externalId: 4}, user: {email: dan@x.com}}
     "#);
 }

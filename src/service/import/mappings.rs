@@ -163,6 +163,9 @@ pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
     let job = job::reload(&tx, work.job).await?;
     let task = Task::of(&job);
     let stage = Stage::new(&tx, &integration, job.id);
+    if work.layout.place(column::ALIAS_EMAIL).is_none() {
+        stage.keep_aliases().await?;
+    }
     stage.settle(job.on_existing).await?;
     let mut counts = counts(&stage).await?;
     let failed = job.failed_rows + counts.failed;

@@ -19,6 +19,20 @@ use crate::service::{
 const CHUNK: usize = 2_000;
 
 impl Stage<'_> {
+    /// Gives each row the alias that its user's mapping has: for a file that says nothing of aliases.
+    pub async fn keep_aliases(&self) -> Result<()> {
+        for lines in self.pieces().await? {
+            let mut sql = self.tx.sql();
+            sql.push("UPDATE mapping_stage SET alias_email = m.alias_email FROM mapping m WHERE ");
+            self.within(&mut sql, "mapping_stage", lines).push(" AND mapping_stage.operation <> 'REMOVE' AND ");
+            sql.push("m.organization_id = mapping_stage.organization_id AND ");
+            sql.equals("m.integration_id", self.integration.id).push(" AND m.user_id = mapping_stage.user_id ");
+            sql.push("AND m.ended_at IS NULL AND m.alias_email IS NOT NULL");
+            self.tx.execute(sql).await?;
+        }
+        Ok(())
+    }
+
     /// Writes beside each row what it comes to.
     pub async fn settle(&self, on_existing: OnExistingMapping) -> Result<()> {
         for lines in self.pieces().await? {
