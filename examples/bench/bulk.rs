@@ -212,9 +212,11 @@ impl Bench<'_> {
 
     async fn copy_postgres(&self) -> f64 {
         let run = |sql: String| async move { self.db().execute_unprepared(&sql).await.unwrap() };
+        // Where the database's server writes and reads them: it is on this machine.
+        let file = |table: &str| std::env::temp_dir().join(format!("bench-{}-{table}.copy", std::process::id()));
         for table in TABLES {
             run(format!("CREATE TABLE copy_{table} (LIKE {table} INCLUDING ALL)")).await;
-            run(format!("COPY (SELECT * FROM {table} ORDER BY 1, 2) TO '/tmp/bench_{table}.copy'")).await;
+            run(format!("COPY (SELECT * FROM {table} ORDER BY 1, 2) TO '{}'", file(table).display())).await;
         }
         let keys = self.foreign_keys().await;
         for (table, key) in &keys {
@@ -223,11 +225,13 @@ impl Bench<'_> {
         }
         let started = Instant::now();
         for table in TABLES {
-            run(format!("COPY copy_{table} FROM '/tmp/bench_{table}.copy'")).await;
+            run(format!("COPY copy_{table} FROM '{}'", file(table).display())).await;
         }
         let seconds = started.elapsed().as_secs_f64();
         for table in TABLES.iter().rev() {
             run(format!("DROP TABLE copy_{table}")).await;
+            // They are the server's, which may run as somebody else.
+            let _ = fs::remove_file(file(table));
         }
         seconds
     }
