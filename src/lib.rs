@@ -4,6 +4,7 @@ pub mod bootstrap;
 pub mod cli;
 pub mod client;
 pub mod config;
+pub mod crm;
 pub mod database;
 pub mod demo;
 pub mod graphql;
