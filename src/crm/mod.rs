@@ -4,12 +4,23 @@
 
 mod connection;
 mod error;
+pub mod fake;
+mod hosts;
+mod http;
+mod network;
+mod salesforce;
+mod session;
+mod text;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-pub use connection::{Connection, Dynamics365, HubSpot, OracleSales, OracleSignIn, Salesforce, SalesforceSignIn, Secret};
+pub use connection::{
+    Connection, Dynamics365, HubSpot, OracleSales, OracleSignIn, Salesforce, SalesforceSignIn, Secret,
+};
 pub use error::{CrmError, Problem};
+pub use hosts::ExtraHost;
+pub use network::{Network, Patience};
 
 /// A user as the CRM describes it, not yet normalised. Accounts that are no people (queues, integrations) are left out.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -50,6 +61,14 @@ pub struct Page<T> {
     pub total: Option<u64>,
     /// Where the next piece begins, in the CRM's own terms; `None` after the last.
     pub next: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The page with what this makes of its rows; that records were left out stays to be seen.
+    fn filter_map<U>(self, make: impl FnMut(T) -> Option<U>) -> Page<U> {
+        let Self { rows, records, total, next } = self;
+        Page { rows: rows.into_iter().filter_map(make).collect(), records, total, next }
+    }
 }
 
 /// A connection to one CRM, signed in when it is first needed, and again when the CRM has forgotten it.
