@@ -18,7 +18,6 @@ use clap::{
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::Notify,
 };
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -26,12 +25,16 @@ use url::Url;
 use crate::{
     bootstrap, client,
     config::{Bootstrap, Cli, Command, DatabaseSettings, Migrate, Serve},
+    crm::{Network, Patience},
     database, demo, graphql, http,
     service::{
         Error, ErrorCode, Limits, Services,
         clock::Clock,
+        connection,
         import::{retention, worker},
         links::Links,
+        seal::Seal,
+        sync_run,
     },
     store, telemetry,
 };
@@ -40,7 +43,7 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(20);
 /// The exit code of a command that could not do what it was asked for.
 const FAILURE: u8 = 1;
-/// Imports that are worked off at once; those of one organisation wait for each other.
+/// Imports, and pulls, that are worked off at once; those of one organisation wait for each other.
 const WORKERS: usize = 2;
 
 /// Runs the command that the arguments name.
@@ -194,15 +197,17 @@ async fn serve(settings: Serve) -> Result<(), String> {
     let first = bootstrap::first_start(&db, &settings.organization, &settings.admin_email)
         .await
         .map_err(|error| refused_administrator(&error))?;
-    let services = Arc::new(Services {
+    let former: Vec<Vec<u8>> = settings.former_secret_keys.into_iter().map(String::into_bytes).collect();
+    let seal = Seal::new(key.as_bytes(), &former).map_err(|error| format!("credentials can't be sealed: {error}"))?;
+    let services = Arc::new(Services::new(
         db,
-        clock,
+        clock.clone(),
         files,
-        links: Links::new(key.into_bytes(), base.clone()),
-        work: Notify::new(),
-        imports: Default::default(),
-        limits: Limits { upload_bytes: settings.max_upload_bytes, import_pace: settings.import_pace },
-    });
+        Links::new(key.into_bytes(), base.clone()),
+        Network::new(clock, settings.crm_hosts, Patience::default())?,
+        seal,
+        Limits { upload_bytes: settings.max_upload_bytes, import_pace: settings.import_pace },
+    ));
 
     let stop = CancellationToken::new();
     let app = http::router(Arc::clone(&services), stop.clone());
@@ -210,8 +215,10 @@ async fn serve(settings: Serve) -> Result<(), String> {
     tokio::spawn(upkeep(stop.clone()));
     let life = retention::Life::days(settings.import_days, settings.upload_days);
     tokio::spawn(retention::run(Arc::clone(&services), life, stop.clone()));
-    let workers: Vec<_> =
+    connection::reseal(&services).await.map_err(|error| format!("credentials can't be sealed anew: {error}"))?;
+    let mut workers: Vec<_> =
         (0..WORKERS).map(|_| tokio::spawn(worker::run(Arc::clone(&services), stop.clone()))).collect();
+    workers.extend((0..WORKERS).map(|_| tokio::spawn(sync_run::worker::run(Arc::clone(&services), stop.clone()))));
     if let Some(administrator) = first {
         if settings.demo {
             demo::fill(&services, &administrator)
@@ -224,7 +231,7 @@ async fn serve(settings: Serve) -> Result<(), String> {
     http::serve(listener, app, stop, GRACE).await.map_err(|error| format!("the server stopped: {error}"))?;
     for worker in workers {
         if tokio::time::timeout(GRACE, worker).await.is_err() {
-            tracing::warn!("an import did not come to the end of its chunk; it goes on at the next start");
+            tracing::warn!("an import or a pull did not come to the end of its chunk; it goes on at the next start");
         }
     }
     tracing::info!("stopped");

@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
-use crate::{client, telemetry::LogFormat};
+use crate::{client, crm::ExtraHost, telemetry::LogFormat};
 
 /// Keeps the users of a revenue application and their counterparts in the CRM matched, over GraphQL.
 #[derive(Debug, Parser)]
@@ -54,10 +54,23 @@ pub struct Serve {
     #[arg(long, env = "COUNTERPART_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     pub public_url: Option<Url>,
 
-    /// Signs links: at least 32 characters, the same for all servers on one database. Default: one is made and kept in
+    /// Signs links and seals credentials: at least 32 characters, the same for all servers on one database. Default: one is made and kept in
     /// the data folder, which serves one server only.
     #[arg(long, env = "COUNTERPART_SECRET_KEY", value_name = "KEY", hide_env_values = true, value_parser = secret_key)]
     pub secret_key: Option<String>,
+
+    /// Secret keys that were in use before, with commas between them: they still open the credentials that they sealed,
+    /// which are sealed anew at the start. Then they can go.
+    #[arg(
+        long, env = "COUNTERPART_FORMER_SECRET_KEYS", value_name = "KEYS", hide_env_values = true,
+        value_delimiter = ',', value_parser = secret_key
+    )]
+    pub former_secret_keys: Vec<String>,
+
+    /// Hosts besides the CRMs' own domains that integrations may be connected with, with commas between them: `HOST` or
+    /// `HOST:PORT`. These may be asked without TLS.
+    #[arg(long, env = "COUNTERPART_CRM_HOSTS", value_name = "HOSTS", value_delimiter = ',')]
+    pub crm_hosts: Vec<ExtraHost>,
 
     /// The largest file that is taken, in bytes.
     #[arg(long, env = "COUNTERPART_MAX_UPLOAD_BYTES", value_name = "BYTES", default_value_t = 512 * 1024 * 1024, value_parser = bytes)]

@@ -183,6 +183,7 @@ fn crm_users() -> Vec<Incoming> {
             name: Some(name),
             title: Some(title.to_owned()),
             team: Some(team.to_owned()),
+            role: None,
             is_active,
             created_at: None,
         });

@@ -18,6 +18,8 @@ pub struct Model {
     pub name: String,
     /// The parent's external id; it may name a role that never came.
     pub parent_external_id: Option<String>,
+    /// Names from the top role down, as a team path; none for a role in a circle or below one that never came.
+    pub path: Option<String>,
     #[sea_orm(belongs_to, from = "(organization_id, integration_id)", to = "(organization_id, id)")]
     pub integration: BelongsTo<super::integration::Entity>,
 }

@@ -21,6 +21,8 @@ pub struct Model {
     pub title: Option<String>,
     /// Where the CRM's hierarchy places them, as a team path.
     pub team: Option<String>,
+    /// The role that it has in the CRM; its path is the team.
+    pub role_external_id: Option<String>,
     pub is_active: bool,
     /// When the CRM says it was created there.
     pub crm_created_at: Option<DateTimeUtc>,

@@ -22,6 +22,7 @@ pub struct Model {
     pub username: Option<String>,
     pub title: Option<String>,
     pub team: Option<String>,
+    pub role_external_id: Option<String>,
     pub is_active: bool,
     pub crm_created_at: Option<DateTimeUtc>,
     /// The cells as they stand in the file, as a JSON array; none for what came without a file.

@@ -85,6 +85,24 @@ names! {
     /// Where a receipt of CRM users stands.
     SyncStatus { Queued = "QUEUED", Running = "RUNNING", Completed = "COMPLETED", Failed = "FAILED", Halted = "HALTED" }
 
+    /// The two steps of a pull: the CRM's answer is staged piece by piece; what has come is carried out at once.
+    SyncPhase { Pull = "PULL", Publish = "PUBLISH" }
+
+    /// What a receipt of CRM users did, or left alone.
+    SyncChangeKind {
+        Created = "CREATED",
+        Linked = "LINKED",
+        Relinked = "RELINKED",
+        Remapped = "REMAPPED",
+        Deactivated = "DEACTIVATED",
+        UserUpdated = "USER_UPDATED",
+        Ambiguous = "AMBIGUOUS",
+        Taken = "TAKEN",
+        EmailInUse = "EMAIL_IN_USE",
+        RoleNotFollowed = "ROLE_NOT_FOLLOWED",
+        Invalid = "INVALID",
+    }
+
     /// What a row of a mappings file asks for.
     MappingOperation { Add = "ADD", Replace = "REPLACE", Remove = "REMOVE" }
 

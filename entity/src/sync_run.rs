@@ -27,6 +27,27 @@ pub struct Model {
     pub deactivated: i64,
     pub left_alone: i64,
     pub error: Option<String>,
+    pub phase: SyncPhase,
+    /// It lists every CRM user: those that it leaves out become inactive.
+    pub is_complete: bool,
+    /// It works out what it would do, and changes nothing.
+    pub is_simulation: bool,
+    /// An administrator has looked at it: the mass-change limit does not stop it.
+    pub is_accepted: bool,
+    /// Only CRM users that changed at this time or later are asked for.
+    pub changed_since: Option<DateTimeUtc>,
+    /// The latest change among the records that have come.
+    pub modified_until: Option<DateTimeUtc>,
+    /// Where the CRM's answer goes on.
+    pub cursor: Option<String>,
+    /// Records that the CRM has sent, those that are no people included.
+    pub records: i64,
+    /// How often the pull was begun.
+    pub attempts: i32,
+    pub lease_owner: Option<Uuid>,
+    pub lease_until: Option<DateTimeUtc>,
+    /// What it did was kept for its time, and is gone.
+    pub changes_deleted_at: Option<DateTimeUtc>,
     #[sea_orm(belongs_to, from = "(organization_id, integration_id)", to = "(organization_id, id)")]
     pub integration: BelongsTo<super::integration::Entity>,
 }

@@ -17,6 +17,8 @@ pub struct Model {
     pub name: String,
     pub created_at: DateTimeUtc,
     pub updated_at: DateTimeUtc,
+    /// The CRM's role that the team follows in manage mode AUTO.
+    pub crm_role: Option<String>,
     /// The import that made it.
     pub import_job_id: Option<ImportJobId>,
     #[sea_orm(self_ref, relation_enum = "Parent", from = "(organization_id, parent_id)", to = "(organization_id, id)")]

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use counterpart::{
     bootstrap::{self, Administrator},
+    crm::{Network, Patience},
     database,
     service::{
         Limits, Services, Session,
@@ -12,6 +13,7 @@ use counterpart::{
         db::{Db, DbOptions},
         integration::{self, IntegrationRef, SettingsPatch},
         links::Links,
+        seal::Seal,
         session, sync_run,
         team::TeamRef,
         user::{
@@ -23,7 +25,6 @@ use counterpart::{
 use entity::{CrmKind, UserRole};
 use object_store::local::LocalFileSystem;
 use sea_orm::{ConnectionTrait, DbBackend};
-use tokio::sync::Notify;
 use url::Url;
 
 pub const INTEGRATION: &str = "CRM";
@@ -73,15 +74,11 @@ pub async fn services(url: &str, folder: &Path) -> Arc<Services> {
     let clock = Clock::system();
     let files = folder.join("files");
     std::fs::create_dir_all(&files).unwrap();
-    Arc::new(Services {
-        db: Db::connect(&DbOptions { url: url.to_owned(), max_connections: 10 }, clock.clone()).await.unwrap(),
-        clock,
-        files: Arc::new(LocalFileSystem::new_with_prefix(files).unwrap()),
-        links: Links::new(vec![7; 32], Url::parse("http://127.0.0.1/").unwrap()),
-        work: Notify::new(),
-        imports: Default::default(),
-        limits: Limits::default(),
-    })
+    let db = Db::connect(&DbOptions { url: url.to_owned(), max_connections: 10 }, clock.clone()).await.unwrap();
+    let files = Arc::new(LocalFileSystem::new_with_prefix(files).unwrap());
+    let links = Links::new(vec![7; 32], Url::parse("http://127.0.0.1/").unwrap());
+    let crm = Network::new(clock.clone(), Vec::new(), Patience::default()).unwrap();
+    Arc::new(Services::new(db, clock, files, links, crm, Seal::new(&[7; 32], &[]).unwrap(), Limits::default()))
 }
 
 fn chunks(all: std::ops::Range<usize>) -> impl Iterator<Item = std::ops::Range<usize>> {

@@ -5,6 +5,7 @@
 mod dialect;
 mod m20261121_000001_initial;
 mod m20261121_000002_imports;
+mod m20261126_000003_sync;
 mod statistics;
 
 pub use sea_orm_migration::prelude::*;
@@ -14,6 +15,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_initial::Migration), Box::new(m20261121_000002_imports::Migration)]
+        vec![
+            Box::new(m20261121_000001_initial::Migration),
+            Box::new(m20261121_000002_imports::Migration),
+            Box::new(m20261126_000003_sync::Migration),
+        ]
     }
 }

@@ -16,13 +16,15 @@ const MANY: u32 = 100_000;
 const FEW: u32 = 100;
 
 /// Indexes that leave most of their table out.
-const SPARSE: [&str; 4] = ["app_user_admin", "team_root_name_key", "mapping_warned", "mapping_removed"];
+const SPARSE: [&str; 5] =
+    ["app_user_admin", "team_root_name_key", "mapping_warned", "mapping_removed", "team_crm_role_key"];
 
 /// Rows of an organisation that have the same value of a column. Of another column: one.
 fn alike(column: &str) -> u32 {
     match column {
         "organization_id" => MANY,
         "integration_id" | "configuration_profile_id" | "license_id" | "status" => 50_000,
+        "role_external_id" => 100,
         "state" => 20_000,
         "import_job_id" | "sync_run_id" => 5_000,
         "outcome" => 1_000,

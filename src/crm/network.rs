@@ -46,7 +46,7 @@ impl Default for Patience {
 }
 
 /// The way to all CRMs: one for the whole process, cheap to clone.
-#[derive(Clone)]
+#[derive(Debug, Clone)]
 pub struct Network {
     client: reqwest::Client,
     clock: Clock,

@@ -18,7 +18,7 @@ use super::{
     mapping::Mapping,
     pace::Pace,
     page::Shown,
-    sync_run::SyncRun,
+    sync_run::{SyncChange, SyncRun},
     team::Team,
     user::User,
 };
@@ -186,6 +186,7 @@ loaders! {
         history: mapping::query::History => Mapping;
         import_rows: import::query::RowsOfJob => ImportRow;
         sync_runs_of: sync_run::query::OfIntegration => SyncRun;
+        sync_changes: sync_run::change::OfRun => SyncChange;
     }
 }
 

@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use async_graphql::{Context, Enum, ID, InputObject, MaybeUndefined, Object, SimpleObject};
-use entity::organization;
+use entity::{UserId, organization};
 
 use super::{
     catalogue::{ConfigurationProfile, License},
     error::{Failure, Result, UserError, outcome},
     id,
+    import::FieldChange,
     integration::{Integration, IntegrationRef},
     loaders, page,
     page::Shown,
     session,
-    user::patch,
+    user::{User, patch},
 };
-use crate::service::{catalogue, organization::change};
+use crate::service::{
+    catalogue,
+    organization::{change, switch},
+    user::{Patch, apply},
+};
 
 /// Who owns the organisation's users and teams.
 #[derive(Enum, Copy, Clone, Debug, Eq, PartialEq)]
@@ -131,5 +136,96 @@ impl OrganizationMutation {
             None => None,
         };
         Ok(OrganizationPayload { organization, user_errors })
+    }
+
+    /// Work out what switching the manage mode would change of users and teams, and change nothing.
+    async fn simulate_manage_mode(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The mode to switch to.")] input: SimulateManageModeInput,
+    ) -> Result<SimulateManageModePayload> {
+        let managed_by = input.managed_by.map_or(Patch::Keep, |by| Patch::Set(by.into()));
+        let update =
+            change::Update { manage_mode: Patch::Set(input.manage_mode.into()), managed_by, ..Default::default() };
+        let (done, user_errors) = outcome(change::simulate(session(ctx)?, update).await)?;
+        Ok(SimulateManageModePayload { simulation: done.map(ManageModeSimulation), user_errors })
+    }
+}
+
+/// A manage mode to be tried.
+#[derive(Debug, Clone, InputObject)]
+pub struct SimulateManageModeInput {
+    /// Who is to own users and teams.
+    manage_mode: ManageMode,
+    /// Required with AUTO, unless the organisation has exactly one integration.
+    managed_by: Option<IntegrationRef>,
+}
+
+/// What a simulation of a manage mode answers.
+#[derive(SimpleObject)]
+pub struct SimulateManageModePayload {
+    /// What would change.
+    simulation: Option<ManageModeSimulation>,
+    /// Why it could not be worked out; empty when it could.
+    user_errors: Vec<UserError>,
+}
+
+/// What a switch of the manage mode would change.
+pub struct ManageModeSimulation(switch::Switched);
+
+/// What a switch of the manage mode would change of users and teams.
+#[Object]
+impl ManageModeSimulation {
+    /// Users whose title or team would change.
+    async fn users_changed(&self) -> i64 {
+        self.0.users
+    }
+
+    /// The first 200 of them, and how each would change.
+    #[graphql(complexity = "page::several(child_complexity)")]
+    async fn user_changes(&self) -> Vec<ManagedUserChange> {
+        self.0.changes.iter().map(|(user, fields)| ManagedUserChange { user: *user, fields: fields.clone() }).collect()
+    }
+
+    /// The paths of teams that would be made.
+    async fn teams_created(&self) -> &[String] {
+        &self.0.teams.created
+    }
+
+    /// Teams that would get another name or place.
+    #[graphql(complexity = "page::several(child_complexity)")]
+    async fn teams_moved(&self) -> Vec<TeamMove> {
+        let moved = self.0.teams.moved.iter();
+        moved.map(|(before, after)| TeamMove { before: before.clone(), after: after.clone() }).collect()
+    }
+}
+
+/// A team that would get another name or place.
+#[derive(SimpleObject)]
+pub struct TeamMove {
+    /// Its path now.
+    before: String,
+    /// Its path then.
+    after: String,
+}
+
+/// How a user would change.
+pub struct ManagedUserChange {
+    user: UserId,
+    fields: Vec<apply::FieldChange>,
+}
+
+/// How a user would change with the manage mode.
+#[Object]
+impl ManagedUserChange {
+    /// The user as it is now.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        loaders(ctx)?.users.load(self.user).await
+    }
+
+    /// The fields that would change.
+    #[graphql(complexity = "page::several(child_complexity)")]
+    async fn changes(&self) -> Vec<FieldChange> {
+        self.fields.iter().cloned().map(FieldChange::from).collect()
     }
 }

@@ -1,24 +1,31 @@
 //! Receipts of CRM users.
 
 use async_graphql::{Context, Enum, ID, Object, Subscription};
-use entity::sync_run;
+use entity::{sync_change, sync_run};
 use futures::{FutureExt, Stream};
 
 use super::{
+    crm_user::CrmUser,
     error::{Failure, Result},
     id,
     integration::Integration,
     loaders,
-    page::shown,
+    page::{self, Connection, shown},
     session,
     user::User,
     watch::{Look, watch},
 };
-use crate::service::{clock::Time, sync_run::query};
+use crate::service::{
+    clock::Time,
+    page::PageArgs,
+    sync_run::{change, query},
+};
 
 shown! {
     /// A receipt of CRM users.
     SyncRun(sync_run::Model),
+    /// What a receipt did.
+    SyncChange(sync_change::Model),
 }
 
 /// What set off a receipt of CRM users.
@@ -126,6 +133,102 @@ impl SyncRun {
     /// What stopped the run, for a person.
     async fn error(&self) -> Option<&str> {
         self.0.error.as_deref()
+    }
+
+    /// Whether it works out what it would do, and changes nothing.
+    async fn is_simulation(&self) -> bool {
+        self.0.is_simulation
+    }
+
+    /// Whether it lists every CRM user, so that those it leaves out become inactive.
+    async fn is_complete(&self) -> bool {
+        self.0.is_complete
+    }
+
+    /// What it did, and what it left alone and why, in the order in which it did. Of a simulation, and of a run that was
+    /// halted: what it would have done.
+    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
+    async fn changes(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "As many rows from the start, or after `after`; 200 at most.")] first: Option<i32>,
+        #[graphql(desc = "The rows after this cursor.")] after: Option<String>,
+        #[graphql(desc = "As many rows from the end, or before `before`; 200 at most.")] last: Option<i32>,
+        #[graphql(desc = "The rows before this cursor.")] before: Option<String>,
+        #[graphql(desc = "Only changes of one of these kinds.")] kind: Option<Vec<SyncChangeKind>>,
+    ) -> Result<Connection<SyncChange>> {
+        session(ctx)?.admin()?;
+        let list = change::OfRun { kind: kind.map(|kinds| kinds.into_iter().map(Into::into).collect()) };
+        let args = PageArgs { first, after, last, before };
+        Connection::below(&loaders(ctx)?.sync_changes, list, self.0.id, args).await
+    }
+}
+
+/// The kinds of what a receipt does and leaves alone.
+#[derive(Enum, Copy, Clone, Debug, Eq, PartialEq)]
+#[graphql(remote = "entity::SyncChangeKind")]
+pub enum SyncChangeKind {
+    /// A user was made for a CRM user that had none, and mapped to it.
+    Created,
+    /// A user who had no mapping was mapped.
+    Linked,
+    /// A mapping moved: its CRM user no longer carried the email.
+    Relinked,
+    /// A mapping moved: its CRM user had become inactive.
+    Remapped,
+    /// A CRM user became inactive.
+    Deactivated,
+    /// A user's title or team followed the CRM (manage mode AUTO).
+    UserUpdated,
+    /// A user was not mapped: several active CRM users carry the email.
+    Ambiguous,
+    /// A user was not mapped: another user has the CRM user.
+    Taken,
+    /// No user was made for a CRM user: its email is in use, and emailDedupe does not make the two one.
+    EmailInUse,
+    /// A role of the CRM lies in a circle or below one that is not there; no team follows it.
+    RoleNotFollowed,
+    /// A CRM user was left out: what the CRM says of it can't be used.
+    Invalid,
+}
+
+/// What a receipt did, or left alone.
+#[Object]
+impl SyncChange {
+    /// What kind of change it is.
+    async fn kind(&self) -> SyncChangeKind {
+        self.0.kind.into()
+    }
+
+    /// What was done, or why it was not, in a sentence for a person.
+    async fn message(&self) -> String {
+        change::sentence(&self.0)
+    }
+
+    /// The user; null where none is concerned, and for one that a simulation would have made.
+    async fn user(&self, ctx: &Context<'_>) -> Result<Option<User>> {
+        match self.0.user_id {
+            Some(user_id) => loaders(ctx)?.users.load(user_id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The CRM user; null where none is concerned, and for one that a simulation would have taken in.
+    async fn crm_user(&self, ctx: &Context<'_>) -> Result<Option<CrmUser>> {
+        match self.0.crm_user_id {
+            Some(crm_user_id) => loaders(ctx)?.crm_users.load(crm_user_id).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The email of the user, or of the CRM user where no user is concerned.
+    async fn email(&self) -> Option<&str> {
+        self.0.email.as_ref().map(entity::Email::as_str)
+    }
+
+    /// The CRM user's id in the CRM, or the role's.
+    async fn external_id(&self) -> Option<&str> {
+        self.0.external_id.as_deref()
     }
 }
 

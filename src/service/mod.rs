@@ -4,6 +4,7 @@ pub mod api_token;
 pub mod candidate;
 pub mod catalogue;
 pub mod clock;
+pub mod connection;
 pub mod crm_user;
 pub mod csv;
 pub mod db;
@@ -19,6 +20,7 @@ pub mod list;
 pub mod mapping;
 pub mod organization;
 pub mod page;
+pub mod seal;
 pub mod search;
 pub mod session;
 pub mod sync_run;
@@ -31,6 +33,8 @@ use std::sync::Arc;
 
 use object_store::ObjectStore;
 use tokio::sync::Notify;
+
+use crate::crm::Network;
 
 pub use self::{
     error::{Error, ErrorCode, Fault, Faults, Result, Step},
@@ -47,9 +51,31 @@ pub struct Services {
     pub links: links::Links,
     /// Wakes the worker when there is something to do.
     pub work: Notify,
+    /// How CRMs are reached.
+    pub crm: Network,
+    /// Seals the credentials of connections.
+    pub seal: seal::Seal,
+    /// Wakes the worker of pulls when there is something to do.
+    pub syncs: Notify,
     /// The imports that this process works on.
     pub imports: import::UnderWay,
     pub limits: Limits,
+}
+
+impl Services {
+    /// On a database, with nothing under way.
+    pub fn new(
+        db: db::Db,
+        clock: clock::Clock,
+        files: Arc<dyn ObjectStore>,
+        links: links::Links,
+        crm: Network,
+        seal: seal::Seal,
+        limits: Limits,
+    ) -> Self {
+        let (work, syncs, imports) = (Notify::new(), Notify::new(), import::UnderWay::default());
+        Self { db, clock, files, links, work, crm, seal, syncs, imports, limits }
+    }
 }
 
 /// How much is taken at once.

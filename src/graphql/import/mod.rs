@@ -28,6 +28,7 @@ use crate::service::{
     },
     links::Download,
     page::PageArgs,
+    user::apply,
 };
 
 pub use input::{HeaderMode, ImportErrorPolicy, ImportKind, ImportMode, ImportStatus, OnExistingMapping, RowOutcome};
@@ -335,6 +336,13 @@ pub struct FieldChange {
     before: Option<String>,
     /// What it is now.
     after: Option<String>,
+}
+
+impl From<apply::FieldChange> for FieldChange {
+    fn from(change: apply::FieldChange) -> Self {
+        let apply::FieldChange { field, before, after } = change;
+        Self { field, before, after }
+    }
 }
 
 #[derive(Default)]

@@ -1,5 +1,6 @@
 //! Integrations: their settings, CRM users, mappings and coverage.
 
+mod connection;
 mod mutation;
 
 use async_graphql::{Context, Enum, ID, Object, OneofObject};
@@ -16,6 +17,7 @@ use super::{
     user::LinkState,
 };
 use crate::service::{
+    self,
     clock::Time,
     integration::{IntegrationRef as Ref, query},
     mapping,
@@ -23,6 +25,7 @@ use crate::service::{
     sync_run,
 };
 
+pub use connection::ConnectionDetails;
 pub use mutation::IntegrationMutation;
 
 shown! {
@@ -151,8 +154,13 @@ impl Integration {
 
     /// When it is pulled from next; null without a schedule, and while there is no connection to pull from.
     async fn next_sync_at(&self) -> Option<Time> {
-        // Integrations are fed by pushes and files; none has a connection.
-        None
+        self.0.next_sync_at
+    }
+
+    /// How it is connected with its CRM, for administrators; null while it is fed by pushes and files only.
+    async fn connection(&self, ctx: &Context<'_>) -> Result<Option<ConnectionDetails>> {
+        session(ctx)?.admin()?;
+        Ok(service::connection::summary(&self.0)?.map(ConnectionDetails))
     }
 }
 
@@ -190,6 +198,12 @@ impl IntegrationSettings {
     /// and of more than ten, stops before it changes anything. Default: 20.
     async fn mass_change_limit_percent(&self) -> i32 {
         self.0.mass_change_limit_percent
+    }
+
+    /// A pull asks only for CRM users that have changed, where the CRM can tell; after as many hours it asks for all of
+    /// them again. Default: 24.
+    async fn full_sync_interval_hours(&self) -> i32 {
+        self.0.full_sync_hours
     }
 
     /// Take `.invalid` off the end of CRM emails, as a sandbox puts it there. Default: false.

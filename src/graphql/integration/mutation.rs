@@ -2,18 +2,22 @@
 
 use async_graphql::{Context, InputObject, MaybeUndefined, Object};
 
-use super::{CrmKind, EmailDedupe, Integration, IntegrationRef};
+use super::{
+    CrmKind, EmailDedupe, Integration, IntegrationRef,
+    connection::{ConnectIntegrationInput, ConnectionPayload, TestConnectionInput, TestConnectionPayload},
+};
 use crate::{
     graphql::{
-        error::{Result, UserError, outcome},
-        loaders,
-        payload::{DeletePayload, inputs, payloads},
+        error::{Failure, Result, UserError, outcome},
+        id, loaders,
+        payload::{DeletePayload, IdInput, inputs, payloads},
         session,
         sync_run::SyncRun,
         user::patch,
     },
     service::{
         clock::Time,
+        connection,
         crm_user::Incoming,
         integration::{SettingsPatch, change},
         sync_run,
@@ -88,6 +92,8 @@ pub struct IntegrationSettingsInput {
     sync_schedule: MaybeUndefined<String>,
     /// From 0 to 100: a receipt that takes the target from more than this share of the mappings is stopped. Default: 20.
     mass_change_limit_percent: MaybeUndefined<i32>,
+    /// After as many hours a pull asks for every CRM user again, not only for those that have changed. Default: 24.
+    full_sync_interval_hours: MaybeUndefined<i32>,
     /// Take `.invalid` off the end of CRM emails that come in from now on. Default: false.
     strip_invalid_suffix: MaybeUndefined<bool>,
 }
@@ -131,6 +137,7 @@ fn settings(input: Option<IntegrationSettingsInput>) -> SettingsPatch {
         auto_remap_inactive: patch(input.auto_remap_inactive),
         sync_schedule: patch(input.sync_schedule),
         mass_change_limit_percent: patch(input.mass_change_limit_percent),
+        full_sync_interval_hours: patch(input.full_sync_interval_hours),
         strip_invalid_suffix: patch(input.strip_invalid_suffix),
     })
 }
@@ -186,6 +193,7 @@ impl IntegrationMutation {
                 username: crm_user.username,
                 title: crm_user.title,
                 team: crm_user.team,
+                role: None,
                 is_active: crm_user.is_active,
                 created_at: crm_user.created_at,
             })
@@ -211,4 +219,61 @@ impl IntegrationMutation {
         let done = sync_run::request(session(ctx)?, input.integration.into()).await;
         SyncPayload::of(ctx, done, |l| &l.sync_runs).await
     }
+    /// Work out what a pull would do now, and change nothing: a sync run like another, with its changes.
+    async fn simulate_sync(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The integration.")] input: IntegrationInput,
+    ) -> Result<SyncPayload> {
+        let done = sync_run::request::simulate(session(ctx)?, input.integration.into()).await;
+        SyncPayload::of(ctx, done, |l| &l.sync_runs).await
+    }
+
+    /// Let a pull go on that massChangeLimitPercent has halted, after a look at its changes.
+    async fn continue_sync(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The sync run.")] input: IdInput,
+    ) -> Result<SyncPayload> {
+        let done = sync_run::request::go_on(session(ctx)?, id::read(&input.id)).await;
+        SyncPayload::of(ctx, done, |l| &l.sync_runs).await
+    }
+
+    /// Connect an integration with its CRM, in the place of a connection that it has. The credentials are write-only; the
+    /// next pull asks for every CRM user.
+    async fn connect_integration(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The integration, and its connection.")] input: ConnectIntegrationInput,
+    ) -> Result<ConnectionPayload> {
+        let connection = input.connection.try_into().map_err(not_an_address)?;
+        let done = connection::set(session(ctx)?, input.integration.into(), connection).await;
+        ConnectionPayload::of(ctx, done, |l| &l.integrations).await
+    }
+
+    /// Take an integration's connection away, and forget its credentials. CRM users and mappings stay.
+    async fn disconnect_integration(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The integration.")] input: IntegrationInput,
+    ) -> Result<ConnectionPayload> {
+        let done = connection::remove(session(ctx)?, input.integration.into()).await;
+        ConnectionPayload::of(ctx, done, |l| &l.integrations).await
+    }
+
+    /// Sign in to the CRM and read one user, to tell whether pulls will work, and what is wrong where they won't.
+    async fn test_connection(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "The integration, and a connection to try.")] input: TestConnectionInput,
+    ) -> Result<TestConnectionPayload> {
+        let connection = input.connection.map(TryInto::try_into).transpose().map_err(not_an_address)?;
+        let done = connection::test(session(ctx)?, input.integration.into(), connection).await;
+        let (tested, user_errors) = outcome(done)?;
+        Ok(TestConnectionPayload::of(tested, user_errors))
+    }
+}
+
+fn not_an_address(error: url::ParseError) -> Failure {
+    Failure::internal(format!("an address of the program is none: {error}"))
 }

@@ -10,10 +10,10 @@ use async_graphql::{Request, Response, Variables};
 use entity::{CrmKind, ObjectVisibility, UserRole};
 use sea_orm::ConnectionTrait;
 use serde_json::{Value as Json, json};
-use tokio::sync::Notify;
 
 use crate::{
     bootstrap::{self, Administrator},
+    crm::{Network, Patience},
     database, demo,
     graphql::{Schema, execute, schema},
     service::{
@@ -23,6 +23,7 @@ use crate::{
         db::{Db, DbOptions, counting},
         integration::{self, IntegrationRef, SettingsPatch},
         links::Links,
+        seal::Seal,
         session, sync_run,
         team::{self, TeamRef},
         user::{Attributes, Patch, UserRef, change},
@@ -45,15 +46,11 @@ impl World {
             Db::connect(&DbOptions { url: url.to_owned(), max_connections: 4 }, clock.clone()).await.expect("connects");
         database::migrate(&db).await.expect("migrates");
         let administrator = bootstrap::administrator(&db, "Acme", "admin@acme.example").await.expect("is made");
-        let services = Arc::new(Services {
-            db,
-            clock,
-            files: Arc::new(object_store::memory::InMemory::new()),
-            links: Links::new(vec![7; 32], "http://localhost/".parse().expect("is a URL")),
-            work: Notify::new(),
-            imports: Default::default(),
-            limits: Limits::default(),
-        });
+        let links = Links::new(vec![7; 32], "http://localhost/".parse().expect("is a URL"));
+        let crm = Network::new(clock.clone(), Vec::new(), Patience::default()).expect("is made");
+        let seal = Seal::new(&[7; 32], &[]).expect("is a key");
+        let files = Arc::new(object_store::memory::InMemory::new());
+        let services = Arc::new(Services::new(db, clock, files, links, crm, seal, Limits::default()));
         Self { services, schema: schema(), administrator, _folder: folder }
     }
 

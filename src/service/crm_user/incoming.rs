@@ -21,6 +21,7 @@ pub struct Normalized {
     pub username: Option<String>,
     pub title: Option<String>,
     pub team: Option<String>,
+    pub role: Option<String>,
     pub is_active: bool,
     pub crm_created_at: Option<Time>,
 }
@@ -73,6 +74,7 @@ pub fn normalize(integration: &integration::Model, incoming: &Incoming) -> Resul
         username,
         title,
         team,
+        role: incoming.role.clone(),
         is_active: incoming.is_active,
         crm_created_at,
     })

@@ -28,6 +28,8 @@ pub struct Incoming {
     pub title: Option<String>,
     /// A path in the CRM's hierarchy, as `value::team_path`.
     pub team: Option<String>,
+    /// The id of its role in the CRM.
+    pub role: Option<String>,
     pub is_active: bool,
     pub created_at: Option<Time>,
 }

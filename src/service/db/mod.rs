@@ -231,6 +231,24 @@ impl Tx {
         Ok(self.txn.execute_raw(sql.statement()).await?.rows_affected())
     }
 
+    /// Marks the place that [`roll_back`](Self::roll_back) goes back to. One at a time.
+    pub async fn savepoint(&self) -> Result<()> {
+        self.txn.execute_unprepared("SAVEPOINT here").await?;
+        Ok(())
+    }
+
+    /// Takes back all that was done since the [`savepoint`](Self::savepoint), and forgets it.
+    pub async fn roll_back(&self) -> Result<()> {
+        self.txn.execute_unprepared("ROLLBACK TO SAVEPOINT here").await?;
+        self.release().await
+    }
+
+    /// Forgets the [`savepoint`](Self::savepoint), and keeps what was done since.
+    pub async fn release(&self) -> Result<()> {
+        self.txn.execute_unprepared("RELEASE SAVEPOINT here").await?;
+        Ok(())
+    }
+
     pub async fn commit(self) -> Result<()> {
         self.txn.commit().await.map_err(Error::from)
     }

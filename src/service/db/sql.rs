@@ -307,5 +307,5 @@ cells! {
     inner: OrganizationId, UserId, TeamId, LicenseId, ConfigurationProfileId, IntegrationId, CrmUserId, MappingId,
         ImportJobId, SyncRunId, Email, ExternalId;
     names: UserRole, ObjectVisibility, UserStatus, MappingSource, MappingEndReason, LinkState, RowOutcome,
-        MappingOperation, MappingVerdict
+        MappingOperation, MappingVerdict, SyncChangeKind
 }

@@ -90,6 +90,7 @@ fn parse(row: &Row) -> (Incoming, Vec<RowFault>) {
         username: text(column::USERNAME),
         title: text(column::TITLE),
         team: text(column::TEAM),
+        role: None,
         is_active,
         created_at,
     };
@@ -190,7 +191,14 @@ pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
     }
     let columns = work.layout.kind().table().columns.len();
     let absent: Vec<usize> = (0..columns).filter(|column| work.layout.place(*column).is_none()).collect();
-    let options = Options { is_complete: work.job.is_complete, absent: &absent, import: Some(work.job), dry };
+    let options = Options {
+        is_complete: work.job.is_complete,
+        absent: &absent,
+        import: Some(work.job),
+        dry,
+        actor: Some(work.job.created_by),
+        ..Options::default()
+    };
     let (published, halted) = publish(&tx, &integration, run, options).await?;
     let mut stale = Stale { rows: job.stale_rows, first: job.stale_line };
     stale.join(published.stale);

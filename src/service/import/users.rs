@@ -201,10 +201,11 @@ pub(super) async fn replay(work: &mut Work<'_>, until: Position) -> Result<()> {
 
 fn options(work: &Work<'_>) -> Options {
     Options {
-        actor: work.job.created_by,
+        actor: Some(work.job.created_by),
         create_missing_teams: work.job.create_missing_teams,
         import: Some(work.job.id),
         tells_new: Task::of(work.job) != Task::Apply,
+        by_crm: false,
     }
 }
 

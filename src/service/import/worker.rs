@@ -100,7 +100,7 @@ async fn stay_alive(services: &Services, job: &import_job::Model) -> Error {
 }
 
 /// Leaves the database to others for as long as the pace asks, after work that began then.
-pub(super) async fn pause(services: &Services, begun: Instant, stop: &CancellationToken) {
+pub async fn pause(services: &Services, begun: Instant, stop: &CancellationToken) {
     let pace = services.limits.import_pace.clamp(1, 100);
     tokio::select! {
         () = tokio::time::sleep(begun.elapsed() * (100 - pace) / pace) => {}

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use croner::Cron;
-use entity::{CrmKind, EmailDedupe, IntegrationId, integration};
+use entity::{CrmKind, CrmUserId, EmailDedupe, IntegrationId, SyncStatus, SyncTrigger, UserId, integration};
 use sea_orm::{ActiveModelTrait, IntoActiveModel, Set};
 
 use super::{IntegrationRef, SettingsPatch, locate};
@@ -11,10 +11,17 @@ use crate::service::{
     Session,
     db::Tx,
     error::{Error, ErrorCode, Fault, Faults, Result, Step, none},
-    linking::{self, Touched},
+    linking::{self, Touched, create::create_users, receipt::Receipt},
+    mapping::Warning,
+    sync_run::{self, publish::Published, schedule},
     user::Patch,
     value,
 };
+
+/// After as many hours a scheduled pull asks for every CRM user again, where no setting says.
+const FULL_SYNC_HOURS: i32 = 24;
+/// A year.
+const MOST_HOURS: i32 = 24 * 366;
 
 fn name(name: &str, faults: &mut Faults) -> String {
     value::name::check("integration", name).unwrap_or_else(|why| {
@@ -55,6 +62,8 @@ fn settle(model: &mut integration::Model, patch: &SettingsPatch, faults: &mut Fa
     settle_one(&mut model.strip_invalid_suffix, &patch.strip_invalid_suffix, || empty("stripInvalidSuffix"));
     let mut percent = model.mass_change_limit_percent;
     settle_one(&mut percent, &patch.mass_change_limit_percent, || empty("massChangeLimitPercent"));
+    let mut hours = model.full_sync_hours;
+    settle_one(&mut hours, &patch.full_sync_interval_hours, || empty("fullSyncIntervalHours"));
     match &patch.sync_schedule {
         Patch::Keep => {}
         Patch::Clear => model.sync_schedule = None,
@@ -66,6 +75,12 @@ fn settle(model: &mut integration::Model, patch: &SettingsPatch, faults: &mut Fa
                 format!("{schedule:?} is not a cron expression ({why}). Write, for example, `*/15 * * * *`, in UTC."),
             ),
         },
+    }
+    if (1..=MOST_HOURS).contains(&hours) {
+        model.full_sync_hours = hours;
+    } else {
+        let message = format!("{hours} is not a number of hours from 1 to {MOST_HOURS}.");
+        fault(ErrorCode::Invalid, "fullSyncIntervalHours", message);
     }
     if (0..=100).contains(&percent) {
         model.mass_change_limit_percent = percent;
@@ -112,10 +127,17 @@ pub(crate) async fn insert(tx: &Tx, name: String, kind: CrmKind, patch: &Setting
         inbound_create: false,
         email_dedupe: EmailDedupe::Never,
         auto_remap_inactive: false,
-        sync_schedule: None,
+        sync_schedule: schedule::default_of(kind).map(str::to_owned),
         mass_change_limit_percent: 20,
         strip_invalid_suffix: false,
         manages_users: false,
+        connection: None,
+        connection_summary: None,
+        full_sync_hours: FULL_SYNC_HOURS,
+        next_sync_at: None,
+        synced_until: None,
+        full_synced_at: None,
+        synced_at: None,
         created_at: tx.now,
         updated_at: tx.now,
         deleted_at: None,
@@ -160,11 +182,12 @@ pub async fn update(
     settle(&mut model, &patch, &mut faults);
     none(faults)?;
     model.updated_at = tx.now;
+    if model.sync_schedule != before.sync_schedule {
+        model.next_sync_at = schedule::next_of(&model, tx.now);
+    }
     let (id, name) = (model.id, model.name.clone());
     save(&tx, model.clone()).await.map_err(|e| if e.is_unique_violation() { taken(&name) } else { e })?;
-    if model.auto_link_by_email != before.auto_link_by_email {
-        relink_open(&tx, id).await?;
-    }
+    relink(&tx, &before, &model, session.viewer.user_id).await?;
     tx.commit().await?;
     Ok(id)
 }
@@ -174,14 +197,55 @@ async fn save(tx: &Tx, model: integration::Model) -> Result<()> {
     Ok(())
 }
 
-/// Looks again at the users whom the setting of linking concerns: those with a match that is theirs to have.
-async fn relink_open(tx: &Tx, id: IntegrationId) -> Result<()> {
-    let mut sql = tx.sql();
-    sql.push("SELECT user_id FROM user_link WHERE ").equals("organization_id", tx.organization_id);
-    sql.push(" AND ").equals("integration_id", id).push(" AND state = 'MATCH_AVAILABLE'");
-    let users = sql.map(tx.connection(), |row| row.try_get("", "user_id")).await?;
-    linking::run(tx, Some(id), &Touched { users, ..Touched::default() }, None).await?;
+/// Looks again at those whom a setting concerns that has changed.
+async fn relink(tx: &Tx, before: &integration::Model, now: &integration::Model, actor: UserId) -> Result<()> {
+    let mut touched = Touched::default();
+    if now.auto_link_by_email != before.auto_link_by_email {
+        // Those with a match that is theirs to have, and those whose CRM user no longer carries their email.
+        let mut sql = tx.sql();
+        sql.push("SELECT user_id FROM user_link WHERE ").equals("organization_id", tx.organization_id);
+        sql.push(" AND ").equals("integration_id", now.id).push(" AND state IN ('MATCH_AVAILABLE', 'MATCH_TAKEN')");
+        touched.users.extend(sql.map(tx.connection(), |row| row.try_get::<UserId>("", "user_id")).await?);
+        touched.users.extend(warned(tx, now.id, Warning::EmailMismatch).await?);
+    }
+    if now.auto_remap_inactive && !before.auto_remap_inactive {
+        touched.users.extend(warned(tx, now.id, Warning::CrmUserInactive).await?);
+    }
+    if !touched.users.is_empty() {
+        linking::run(tx, Some(now.id), &touched, None).await?;
+    }
+    if now.inbound_create && !before.inbound_create {
+        create_for_all(tx, now, actor).await?;
+    }
     Ok(())
+}
+
+/// The users whose mapping has a warning.
+async fn warned(tx: &Tx, id: IntegrationId, warning: Warning) -> Result<Vec<UserId>> {
+    let mut sql = tx.sql();
+    sql.push("SELECT user_id FROM mapping WHERE ").equals("organization_id", tx.organization_id).push(" AND ");
+    sql.equals("integration_id", id).push(" AND ended_at IS NULL AND warnings <> 0 AND (warnings & ");
+    sql.bind(warning.bit()).push(") <> 0");
+    Ok(sql.map(tx.connection(), |row| row.try_get("", "user_id")).await?)
+}
+
+/// Makes users of the CRM users that are there and have none, as a receipt of them would.
+async fn create_for_all(tx: &Tx, integration: &integration::Model, actor: UserId) -> Result<()> {
+    let mut sql = tx.sql();
+    sql.push("SELECT c.id FROM crm_user c WHERE ").equals("c.organization_id", tx.organization_id).push(" AND ");
+    sql.equals("c.integration_id", integration.id).push(" AND c.is_active AND NOT EXISTS (SELECT 1 FROM mapping m ");
+    sql.push("WHERE m.organization_id = c.organization_id AND m.crm_user_id = c.id AND m.ended_at IS NULL ");
+    sql.push("AND m.integration_id = c.integration_id) ORDER BY c.id");
+    let crm_users: Vec<CrmUserId> = sql.map(tx.connection(), |row| row.try_get("", "id")).await?;
+    if crm_users.is_empty() {
+        return Ok(());
+    }
+    let run = sync_run::open(tx, integration.id, SyncTrigger::Request, Some(actor)).await?;
+    let mut receipt = Receipt::new(run);
+    create_users(tx, integration, &crm_users, Some(actor), &mut receipt).await?;
+    receipt.flush(tx).await?;
+    let published = Published { counts: receipt.counts, ..Published::default() };
+    sync_run::close(tx, run, SyncStatus::Completed, &published, None).await
 }
 
 /// Deletes an integration: its mappings end, its history stays.
@@ -213,6 +277,10 @@ pub async fn delete(session: &Session, integration: IntegrationRef) -> Result<In
     let gone = integration::ActiveModel {
         deleted_at: Set(Some(tx.now)),
         manages_users: Set(false),
+        next_sync_at: Set(None),
+        // Nobody signs in there any more.
+        connection: Set(None),
+        connection_summary: Set(None),
         ..model.into_active_model()
     };
     gone.update(tx.connection()).await?;

@@ -28,6 +28,8 @@ pub struct SettingsPatch {
     /// A cron expression in UTC; the one setting that can be cleared.
     pub sync_schedule: Patch<String>,
     pub mass_change_limit_percent: Patch<i32>,
+    /// From one to a year's hours.
+    pub full_sync_interval_hours: Patch<i32>,
     pub strip_invalid_suffix: Patch<bool>,
 }
 

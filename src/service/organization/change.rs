@@ -12,6 +12,8 @@ use crate::service::{
     value::name,
 };
 
+use super::switch::{self, Switched};
+
 /// What is to change; what is left out stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Update {
@@ -21,7 +23,7 @@ pub struct Update {
     pub managed_by: Patch<IntegrationRef>,
 }
 
-/// Changes the organisation.
+/// Changes the organisation. Who comes to own its users and teams brings them in line at once.
 ///
 /// # Errors
 /// `INVALID` or `ALREADY_EXISTS` for the name; at `managedBy`: `NOT_FOUND`, and `REQUIRED` where AUTO needs one and it is
@@ -29,6 +31,23 @@ pub struct Update {
 pub async fn update(session: &Session, update: Update) -> Result<OrganizationId> {
     session.admin()?;
     let tx = session.services.db.write(session.organization_id()).await?;
+    carry_out(&tx, &update).await?;
+    tx.commit().await?;
+    Ok(session.organization_id())
+}
+
+/// What [`update`] would change of users and teams; it changes nothing.
+///
+/// # Errors
+/// As [`update`].
+pub async fn simulate(session: &Session, update: Update) -> Result<Switched> {
+    session.admin()?;
+    let tx = session.services.db.write(session.organization_id()).await?;
+    // The transaction is dropped, and all that was done in it with it.
+    carry_out(&tx, &update).await
+}
+
+async fn carry_out(tx: &Tx, update: &Update) -> Result<Switched> {
     let managed_by = match &update.managed_by {
         Patch::Set(named) => Some(integrations::locate(tx.connection(), tx.organization_id, named, "managedBy").await?),
         Patch::Keep | Patch::Clear => None,
@@ -45,9 +64,10 @@ pub async fn update(session: &Session, update: Update) -> Result<OrganizationId>
             name::check("organisation", text).map_err(|why| fault(ErrorCode::Invalid, "name", why)).ok()
         }
     };
+    let before = super::manage_mode(tx).await?;
     let mode = match update.manage_mode {
         Patch::Set(mode) => mode,
-        Patch::Keep => super::manage_mode(&tx).await?,
+        Patch::Keep => before,
         Patch::Clear => {
             fault(ErrorCode::Invalid, "manageMode", "manageMode can't be empty: set MANUAL or AUTO.".into());
             ManageMode::Manual
@@ -64,12 +84,13 @@ pub async fn update(session: &Session, update: Update) -> Result<OrganizationId>
             );
             None
         }
-        (None, ManageMode::Auto) => leading(&tx, &mut faults).await?,
+        (None, ManageMode::Auto) => leading(tx, &mut faults).await?,
     };
     none(faults)?;
-    match managed_by {
-        Some(integration) => follow(&tx, integration).await?,
-        None if update.managed_by == Patch::Clear => follow_nobody(&tx).await?,
+    let mut is_other = false;
+    match managed_by.clone() {
+        Some(integration) => is_other = follow(tx, integration).await?,
+        None if update.managed_by == Patch::Clear => follow_nobody(tx).await?,
         None => {}
     }
     let taken = |error: Error| {
@@ -88,8 +109,13 @@ pub async fn update(session: &Session, update: Update) -> Result<OrganizationId>
         ..Default::default()
     };
     model.update(tx.connection()).await.map_err(|error| taken(error.into()))?;
-    tx.commit().await?;
-    Ok(session.organization_id())
+    match (before, mode, managed_by) {
+        (_, ManageMode::Auto, Some(integration)) if before == ManageMode::Manual || is_other => {
+            switch::to_auto(tx, integration.id, before).await
+        }
+        (ManageMode::Auto, ManageMode::Manual, _) => switch::to_manual(tx).await,
+        _ => Ok(Switched::default()),
+    }
 }
 
 /// The integration that is followed when none is named: the one that was, or the only one there is.
@@ -110,10 +136,10 @@ async fn leading(tx: &Tx, faults: &mut Faults) -> Result<Option<integration::Mod
     Ok(all.pop())
 }
 
-/// Makes this integration the one that is followed.
-async fn follow(tx: &Tx, integration: integration::Model) -> Result<()> {
+/// Makes this integration the one that is followed; whether it was not before.
+async fn follow(tx: &Tx, integration: integration::Model) -> Result<bool> {
     if integration.manages_users {
-        return Ok(());
+        return Ok(false);
     }
     follow_nobody(tx).await?;
     let model = integration::ActiveModel {
@@ -124,7 +150,7 @@ async fn follow(tx: &Tx, integration: integration::Model) -> Result<()> {
         ..Default::default()
     };
     model.update(tx.connection()).await?;
-    Ok(())
+    Ok(true)
 }
 
 /// Makes no integration the one that is followed.

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod query;
+pub mod switch;
 
 use entity::{ManageMode, organization};
 use sea_orm::EntityTrait;

@@ -1,37 +1,26 @@
 //! Receipts of CRM users: pushes, files and pulls, and the linking that follows.
 
+pub mod change;
+mod metrics;
 mod pair;
 pub mod publish;
 pub mod push;
 pub mod query;
+mod queue;
+pub mod request;
+pub mod roles;
+pub mod schedule;
 pub(crate) mod undo;
+pub mod worker;
 
-use entity::{IntegrationId, SyncRunId, SyncStatus, SyncTrigger, UserId, sync_run};
+use entity::{IntegrationId, SyncPhase, SyncRunId, SyncStatus, SyncTrigger, UserId, sync_run};
 use sea_orm::{ActiveModelTrait, Set};
 
-use super::{
-    Session,
-    db::Tx,
-    error::{ErrorCode, Fault, Result},
-    integration::{self, IntegrationRef},
-};
+use super::{db::Tx, error::Result};
 use publish::Published;
 
 pub use push::push;
-
-/// Asks for a pull from the CRM.
-///
-/// # Errors
-/// `NOT_FOUND`; `WRONG_STATE`, as this server has no connection to a CRM to pull from.
-pub async fn request(session: &Session, integration: IntegrationRef) -> Result<SyncRunId> {
-    session.admin()?;
-    let found = integration::locate(session.reader(), session.organization_id(), &integration, "integration").await?;
-    let message = format!(
-        "{:?} has no connection to pull from: push its CRM users with pushCrmUsers, or import them.",
-        found.name
-    );
-    Err(Fault::at(ErrorCode::WrongState, "integration", message).into())
-}
+pub use request::request;
 
 /// Opens a receipt that is about to be carried out.
 pub(crate) async fn open(
@@ -40,8 +29,19 @@ pub(crate) async fn open(
     trigger: SyncTrigger,
     triggered_by: Option<UserId>,
 ) -> Result<SyncRunId> {
+    insert(tx, integration_id, trigger, triggered_by, |_| {}).await
+}
+
+/// A new receipt, as `change` has it.
+async fn insert(
+    tx: &Tx,
+    integration_id: IntegrationId,
+    trigger: SyncTrigger,
+    triggered_by: Option<UserId>,
+    change: impl FnOnce(&mut sync_run::ActiveModel),
+) -> Result<SyncRunId> {
     let id: SyncRunId = tx.clock.id();
-    sync_run::ActiveModel {
+    let mut run = sync_run::ActiveModel {
         organization_id: Set(tx.organization_id),
         id: Set(id),
         integration_id: Set(integration_id),
@@ -58,9 +58,21 @@ pub(crate) async fn open(
         deactivated: Set(0),
         left_alone: Set(0),
         error: Set(None),
-    }
-    .insert(tx.connection())
-    .await?;
+        phase: Set(SyncPhase::Publish),
+        is_complete: Set(false),
+        is_simulation: Set(false),
+        is_accepted: Set(false),
+        changed_since: Set(None),
+        modified_until: Set(None),
+        cursor: Set(None),
+        records: Set(0),
+        attempts: Set(0),
+        lease_owner: Set(None),
+        lease_until: Set(None),
+        changes_deleted_at: Set(None),
+    };
+    change(&mut run);
+    run.insert(tx.connection()).await?;
     Ok(id)
 }
 
@@ -72,15 +84,18 @@ pub(crate) async fn close(
     published: &Published,
     error: Option<String>,
 ) -> Result<()> {
+    let counts = &published.counts;
     sync_run::ActiveModel {
         organization_id: Set(tx.organization_id),
         id: Set(id),
         status: Set(status),
         finished_at: Set(Some(tx.now)),
         received: Set(published.received),
-        linked: Set(published.linked),
-        deactivated: Set(published.deactivated),
-        left_alone: Set(published.left_alone),
+        users_created: Set(counts.users_created),
+        linked: Set(counts.linked),
+        remapped: Set(counts.remapped),
+        deactivated: Set(counts.deactivated),
+        left_alone: Set(counts.left_alone),
         error: Set(error),
         ..Default::default()
     }

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use entity::{CrmUserId, Email, ExternalId, SyncRunId, integration};
+use entity::{CrmUserId, Email, ExternalId, SyncChangeKind, SyncRunId, integration};
 use sea_orm::{DbErr, QueryResult};
 
-use crate::service::{clock::Time, csv::crm_users as column, db::Tx, error::Result, user::apply::FieldChange};
+use crate::service::{
+    clock::Time, csv::crm_users as column, db::Tx, error::Result, linking::receipt::Change, user::apply::FieldChange,
+};
 
 /// Pairs are read in pieces of this size.
 const CHUNK: i64 = 5_000;
@@ -18,8 +20,18 @@ pub(super) struct Attributes {
     pub username: Option<String>,
     pub title: Option<String>,
     pub team: Option<String>,
+    pub role: Option<String>,
     pub is_active: bool,
     pub crm_created_at: Option<Time>,
+}
+
+/// Where the CRM's hierarchy places its users.
+#[derive(Debug)]
+pub(super) enum Places {
+    /// Where the receipt says.
+    Given,
+    /// Where their role is: the team paths of the roles that have one.
+    Roles(HashMap<String, String>),
 }
 
 impl Attributes {
@@ -30,6 +42,7 @@ impl Attributes {
             username: row.try_get("", "username")?,
             title: row.try_get("", "title")?,
             team: row.try_get("", "team")?,
+            role: row.try_get("", "role_external_id")?,
             is_active: row.try_get("", "is_active")?,
             crm_created_at: row.try_get("", "crm_created_at")?,
         })
@@ -39,6 +52,7 @@ impl Attributes {
     /// when the CRM made the user does not unsay it.
     fn keep(&mut self, absent: &[usize], old: &Self) {
         let old = old.clone();
+        self.role = self.role.take().or(old.role);
         self.crm_created_at = self.crm_created_at.or(old.crm_created_at);
         let is_absent = |column: usize| absent.contains(&column);
         if is_absent(column::EMAIL) {
@@ -89,6 +103,21 @@ impl Pair {
         (before.unwrap_or_default(), self.new.texts(&self.external_id))
     }
 
+    /// Whether the CRM user becomes inactive.
+    pub fn is_deactivated(&self) -> bool {
+        self.old.as_ref().is_some_and(|old| old.is_active) && !self.new.is_active
+    }
+
+    /// That it becomes inactive, for the list of what was done.
+    pub fn deactivation(&self) -> Change {
+        Change {
+            crm_user: Some(self.id),
+            email: self.new.email.clone(),
+            external_id: Some(self.external_id.0.clone()),
+            ..Change::of(SyncChangeKind::Deactivated)
+        }
+    }
+
     /// What changes about the CRM user; all that it has where it is not there yet.
     pub fn differences(&self) -> Vec<FieldChange> {
         let (nothing, new) = (Attributes::default(), &self.new);
@@ -123,10 +152,13 @@ pub(super) async fn load(
     run: SyncRunId,
     after: i64,
     absent: &[usize],
+    places: &Places,
 ) -> Result<Vec<Pair>> {
     let mut sql = tx.sql();
-    sql.push("SELECT line, new_id, external_id, email, name, username, title, team, is_active, crm_created_at, cells ");
-    sql.push("FROM crm_user_stage WHERE ").equals("organization_id", tx.organization_id).push(" AND ");
+    sql.push("SELECT line, new_id, external_id, email, name, username, title, team, role_external_id, ");
+    sql.push("is_active, crm_created_at, cells FROM crm_user_stage WHERE ")
+        .equals("organization_id", tx.organization_id)
+        .push(" AND ");
     sql.equals("sync_run_id", run).push(" AND line > ").bind(after).push(" ORDER BY line LIMIT ").bind(CHUNK);
     let read = |row: &QueryResult| {
         Ok(Pair {
@@ -141,9 +173,8 @@ pub(super) async fn load(
     let mut pairs: Vec<Pair> = sql.map(tx.connection(), read).await?;
     let ids: Vec<&str> = pairs.iter().map(|pair| pair.external_id.as_str()).collect();
     let mut sql = tx.sql();
-    sql.push(
-        "SELECT id, external_id, email, name, username, title, team, is_active, crm_created_at FROM crm_user WHERE ",
-    );
+    sql.push("SELECT id, external_id, email, name, username, title, team, role_external_id, is_active, ");
+    sql.push("crm_created_at FROM crm_user WHERE ");
     sql.equals("organization_id", tx.organization_id).push(" AND ").equals("integration_id", integration.id);
     sql.push(" AND ").any_text("external_id", &ids);
     let read = |row: &QueryResult| {
@@ -153,8 +184,14 @@ pub(super) async fn load(
     let known: Vec<(String, (CrmUserId, Attributes))> = sql.map(tx.connection(), read).await?;
     let mut known: HashMap<String, (CrmUserId, Attributes)> = known.into_iter().collect();
     for pair in &mut pairs {
+        if let Places::Roles(paths) = places {
+            pair.new.team = pair.new.role.as_ref().and_then(|role| paths.get(role)).cloned();
+        }
         if let Some((id, old)) = known.remove(pair.external_id.as_str()) {
-            pair.new.keep(absent, &old);
+            match places {
+                Places::Given => pair.new.keep(absent, &old),
+                Places::Roles(_) => pair.new.crm_created_at = pair.new.crm_created_at.or(old.crm_created_at),
+            }
             pair.id = id;
             pair.old = Some(old);
         }

@@ -1,23 +1,39 @@
 //! A receipt of CRM users carried out in one step: staged first, in whatever pieces it came, then published and linked.
 //! However it was cut and ordered, the outcome is the same.
 
-use entity::{CrmUserId, RowOutcome, SyncRunId, import_job, integration};
+use std::collections::HashSet;
 
-use super::pair::{Pair, load};
-use crate::service::{
-    crm_user::incoming::Normalized,
-    db::{Rows, Tx, sql::Kind},
-    error::{ErrorCode, Fault, Result},
-    import::{
-        job::{Stale, Task},
-        rows::{Logged, keep},
+use chrono::Duration;
+use entity::{CrmUserId, ManageMode, RowOutcome, SyncChangeKind, SyncRunId, UserId, import_job, integration};
+
+use super::{
+    pair::{Pair, Places, load},
+    roles,
+};
+use crate::{
+    crm::CrmRole,
+    service::{
+        crm_user::incoming::Normalized,
+        db::{Rows, Sql, Tx, sql::Kind},
+        error::{ErrorCode, Fault, Result},
+        import::{
+            job::{Stale, Task},
+            rows::{Logged, keep},
+        },
+        linking::{
+            self, Touched,
+            create::create_users,
+            receipt::{Change, Counts, Receipt},
+        },
+        organization,
+        words::{self, Changed, Words},
     },
-    linking::{self, Touched},
-    words::{self, Changed, Words},
 };
 
 /// The mass-change limit lets this many mappings go whatever their share.
 const ALWAYS_ALLOWED: i64 = 10;
+/// When a receipt last named a CRM user is written no more often than this, where nothing else changes.
+const SEEN: Duration = Duration::hours(1);
 
 /// A CRM user of a receipt and its place in it.
 #[derive(Debug, Clone)]
@@ -36,10 +52,7 @@ pub struct Published {
     pub created: i64,
     pub updated: i64,
     pub unchanged: i64,
-    /// CRM users that became inactive.
-    pub deactivated: i64,
-    pub linked: i64,
-    pub left_alone: i64,
+    pub counts: Counts,
     /// Rows of a file that differ from its plan.
     pub stale: Stale,
 }
@@ -54,11 +67,19 @@ pub struct Options<'a> {
     pub absent: &'a [usize],
     /// The import that it is, which keeps rows.
     pub import: Option<&'a import_job::Model>,
-    /// Work out what it comes to, and change nothing.
+    /// Work out what the rows come to, and change nothing.
     pub dry: bool,
+    /// The CRM's roles, all of them, where the receipt has any.
+    pub roles: Option<&'a [CrmRole]>,
+    /// Take back all that was done, but for the list of it.
+    pub simulate: bool,
+    /// The mass-change limit does not stop it.
+    pub accepted: bool,
+    /// Who asked for it.
+    pub actor: Option<UserId>,
 }
 
-/// Adds CRM users to a receipt: one statement.
+/// Adds CRM users to a receipt: one statement. One that has come before is as it now comes; none stands here twice.
 pub async fn stage(tx: &Tx, run: SyncRunId, staged: &[Staged]) -> Result<()> {
     if staged.is_empty() {
         return Ok(());
@@ -72,6 +93,7 @@ pub async fn stage(tx: &Tx, run: SyncRunId, staged: &[Staged]) -> Result<()> {
         ("username", Kind::Text),
         ("title", Kind::Text),
         ("team", Kind::Text),
+        ("role_external_id", Kind::Text),
         ("is_active", Kind::Bool),
         ("crm_created_at", Kind::Time),
         ("cells", Kind::Text),
@@ -87,6 +109,7 @@ pub async fn stage(tx: &Tx, run: SyncRunId, staged: &[Staged]) -> Result<()> {
             &crm_user.username,
             &crm_user.title,
             &crm_user.team,
+            &crm_user.role,
             &crm_user.is_active,
             &crm_user.crm_created_at,
             cells,
@@ -96,112 +119,208 @@ pub async fn stage(tx: &Tx, run: SyncRunId, staged: &[Staged]) -> Result<()> {
     let mut sql = tx.sql();
     sql.push("INSERT INTO crm_user_stage (organization_id, sync_run_id, ").push(&names).push(") SELECT ");
     sql.bind(tx.organization_id).push(", ").bind(run).push(", ").push(&names).push(" FROM ").rows(rows).push(" AS r");
+    sql.push(" WHERE true ON CONFLICT (organization_id, sync_run_id, external_id) DO UPDATE SET ");
+    for (i, name) in STAGED.iter().enumerate() {
+        sql.push(if i == 0 { "" } else { ", " }).push(name).push(" = excluded.").push(name);
+    }
     tx.execute(sql).await?;
     Ok(())
 }
 
+/// What a staged CRM user may have differently when it comes again.
+const STAGED: [&str; 8] =
+    ["email", "name", "username", "title", "team", "role_external_id", "is_active", "crm_created_at"];
+
 /// Carries out a receipt that has come in whole, and links whomever it touches; what was staged is gone then.
 ///
-/// The fault is `MASS_CHANGE_LIMIT` (DESIGN.md, linking, rule 6): the receipt was stopped and changed nothing.
+/// The fault is `MASS_CHANGE_LIMIT` (DESIGN.md, linking, rule 6): the receipt was stopped and changed nothing. What was
+/// staged is still there then, and after a simulation.
 pub async fn publish(
     tx: &Tx,
     integration: &integration::Model,
     run: SyncRunId,
     options: Options<'_>,
 ) -> Result<(Published, Option<Fault>)> {
+    if options.import.is_some() || options.roles.is_some() {
+        tx.plan_by_index().await?;
+    }
     let mut sql = tx.sql();
     sql.push("SELECT COUNT(*) AS n FROM crm_user_stage WHERE ").equals("organization_id", tx.organization_id);
     sql.push(" AND ").equals("sync_run_id", run);
-    if options.import.is_some() {
-        tx.plan_by_index().await?;
+    let received = sql.number(tx.connection()).await?;
+    let mappings = live_mappings(tx, integration).await?;
+    let lost = lost_targets(tx, integration, run, options.is_complete).await?;
+    if let Some(fault) = over_limit(integration, &options, lost, mappings) {
+        return Ok((Published { received, ..Published::default() }, Some(fault)));
     }
-    let mut done = Published { received: sql.number(tx.connection()).await?, ..Published::default() };
-    if let Some(fault) = mass_change(tx, integration, run, options.is_complete).await? {
-        clear(tx, run).await?;
-        return Ok((done, Some(fault)));
-    }
-    let mut touched = Touched::default();
-    let mut after = i64::MIN;
-    loop {
-        let pairs = load(tx, integration, run, after, options.absent).await?;
-        let Some(last) = pairs.last() else { break };
-        after = last.line;
-        upsert(tx, integration, run, &pairs, &mut done, &mut touched, options).await?;
-    }
+    let mut sql = tx.sql();
+    sql.push("SELECT COUNT(*) AS n FROM sync_change WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").equals("sync_run_id", run);
+    let noted = sql.number(tx.connection()).await?;
+    let mut receipt = Receipt::behind(run, noted);
+    receipt.counts.left_alone = noted;
+    tx.savepoint().await?;
+    let mut done = Published { received, ..Published::default() };
+    let deactivated = carry_out(tx, integration, &mut receipt, options, &mut done).await?;
+    done.counts = receipt.counts;
     if options.dry {
+        tx.release().await?;
         clear(tx, run).await?;
         return Ok((done, None));
     }
-    if options.is_complete {
-        let mut sql = tx.sql();
-        sql.push("UPDATE crm_user SET import_line = NULL, ").equals("sync_run_id", run).push(", ");
-        sql.equals("is_active", false);
-        missing(sql.push(" WHERE "), "crm_user", tx, integration, run);
-        sql.push(" RETURNING id");
-        let gone = sql.map(tx.connection(), |row| row.try_get::<CrmUserId>("", "id")).await?;
-        done.deactivated += i64::try_from(gone.len()).unwrap_or(i64::MAX);
-        touched.crm_users.extend(gone);
+    // A mapping that moves away from a CRM user that has just become inactive is counted once.
+    let moved = receipt.left.iter().filter(|left| !deactivated.contains(left)).count();
+    let lost = lost + i64::try_from(moved).unwrap_or(i64::MAX);
+    if let Some(fault) = over_limit(integration, &options, lost, mappings) {
+        tx.roll_back().await?;
+        return Ok((Published { received, ..Published::default() }, Some(fault)));
     }
-    clear(tx, run).await?;
-    let linked = linking::run(tx, Some(integration.id), &touched, Some(run)).await?;
-    done.linked = i64::try_from(linked.linked).unwrap_or(i64::MAX);
-    done.left_alone = i64::try_from(linked.left_alone).unwrap_or(i64::MAX);
+    if options.simulate {
+        let changes = super::change::spool(tx, run, noted).await?;
+        tx.roll_back().await?;
+        super::change::unspool(tx, run, noted, changes).await?;
+    } else {
+        tx.release().await?;
+        clear(tx, run).await?;
+    }
     Ok((done, None))
 }
 
+/// Brings in what is staged, links, makes users, and has teams follow. The CRM users that became inactive.
+async fn carry_out(
+    tx: &Tx,
+    integration: &integration::Model,
+    receipt: &mut Receipt,
+    options: Options<'_>,
+    done: &mut Published,
+) -> Result<HashSet<CrmUserId>> {
+    let run = receipt.run;
+    let mut touched = Touched::default();
+    if let Some(roles) = options.roles {
+        touched.crm_users.extend(roles::store(tx, integration.id, roles, receipt).await?);
+    }
+    let places = match options.roles {
+        Some(_) => Places::Roles(roles::known_paths(tx, integration.id).await?),
+        None => Places::Given,
+    };
+    let mut deactivated = HashSet::new();
+    let mut after = i64::MIN;
+    loop {
+        let pairs = load(tx, integration, run, after, options.absent, &places).await?;
+        let Some(last) = pairs.last() else { break };
+        after = last.line;
+        for pair in pairs.iter().filter(|pair| pair.is_deactivated()) {
+            deactivated.insert(pair.id);
+            if !options.dry {
+                receipt.note(tx, pair.deactivation()).await?;
+            }
+        }
+        upsert(tx, integration, run, &pairs, done, &mut touched, options).await?;
+    }
+    if options.dry {
+        return Ok(deactivated);
+    }
+    if options.is_complete {
+        for gone in deactivate_missing(tx, integration, run).await? {
+            deactivated.insert(gone.id);
+            touched.crm_users.push(gone.id);
+            let change = Change {
+                crm_user: Some(gone.id),
+                email: gone.email,
+                external_id: Some(gone.external_id.0),
+                detail: Some("The CRM's list no longer has it.".to_owned()),
+                ..Change::of(SyncChangeKind::Deactivated)
+            };
+            receipt.note(tx, change).await?;
+        }
+    }
+    let is_followed = integration.manages_users && organization::manage_mode(tx).await? == ManageMode::Auto;
+    if is_followed && options.roles.is_some() {
+        roles::teams_follow(tx, integration.id).await?;
+    }
+    linking::run(tx, Some(integration.id), &touched, Some(receipt)).await?;
+    if integration.inbound_create {
+        create_users(tx, integration, &touched.crm_users, options.actor, receipt).await?;
+    }
+    receipt.flush(tx).await?;
+    Ok(deactivated)
+}
+
+#[derive(sea_orm::FromQueryResult)]
+struct Gone {
+    id: CrmUserId,
+    external_id: entity::ExternalId,
+    email: Option<entity::Email>,
+}
+
+/// Makes the active CRM users inactive that a complete receipt does not have.
+async fn deactivate_missing(tx: &Tx, integration: &integration::Model, run: SyncRunId) -> Result<Vec<Gone>> {
+    let mut sql = tx.sql();
+    sql.push("UPDATE crm_user SET import_line = NULL, ").equals("sync_run_id", run).push(", ");
+    sql.equals("is_active", false);
+    missing(sql.push(" WHERE "), "crm_user", tx, integration, run);
+    sql.push(" RETURNING id, external_id, email");
+    Ok(sql.all(tx.connection()).await?)
+}
+
 /// Adds the condition that an active CRM user is not in the receipt.
-fn missing(sql: &mut crate::service::db::Sql, alias: &str, tx: &Tx, integration: &integration::Model, run: SyncRunId) {
+fn missing(sql: &mut Sql, alias: &str, tx: &Tx, integration: &integration::Model, run: SyncRunId) {
     sql.equals(&format!("{alias}.organization_id"), tx.organization_id).push(" AND ");
     sql.equals(&format!("{alias}.integration_id"), integration.id).push(" AND ").push(alias).push(".is_active");
     sql.push(" AND NOT EXISTS (SELECT 1 FROM crm_user_stage s WHERE ").equals("s.organization_id", tx.organization_id);
     sql.push(" AND ").equals("s.sync_run_id", run).push(" AND s.external_id = ").push(alias).push(".external_id)");
 }
 
-/// Rule 6: whether the receipt takes the target from too many mappings.
-async fn mass_change(
-    tx: &Tx,
-    integration: &integration::Model,
-    run: SyncRunId,
-    is_complete: bool,
-) -> Result<Option<Fault>> {
-    let live = |sql: &mut crate::service::db::Sql| {
-        sql.push("m.ended_at IS NULL AND ").equals("m.organization_id", tx.organization_id).push(" AND ");
-        sql.equals("m.integration_id", integration.id);
-    };
+/// Adds the condition that mapping `m` of the integration holds.
+fn live(sql: &mut Sql, tx: &Tx, integration: &integration::Model) {
+    sql.push("m.ended_at IS NULL AND ").equals("m.organization_id", tx.organization_id).push(" AND ");
+    sql.equals("m.integration_id", integration.id);
+}
+
+async fn live_mappings(tx: &Tx, integration: &integration::Model) -> Result<i64> {
     let mut sql = tx.sql();
     sql.push("SELECT COUNT(*) AS n FROM mapping m WHERE ");
-    live(&mut sql);
-    let mappings = sql.number(tx.connection()).await?;
+    live(&mut sql, tx, integration);
+    Ok(sql.number(tx.connection()).await?)
+}
+
+/// The mappings whose CRM user the receipt makes inactive.
+async fn lost_targets(tx: &Tx, integration: &integration::Model, run: SyncRunId, is_complete: bool) -> Result<i64> {
     let mut sql = tx.sql();
     sql.push(
         "SELECT COUNT(*) AS n FROM crm_user_stage s JOIN crm_user c ON c.organization_id = s.organization_id AND ",
     );
     sql.equals("c.integration_id", integration.id).push(" AND c.external_id = s.external_id AND c.is_active ");
     sql.push("JOIN mapping m ON m.organization_id = c.organization_id AND m.crm_user_id = c.id WHERE ");
-    live(&mut sql);
+    live(&mut sql, tx, integration);
     sql.push(" AND NOT s.is_active AND ").equals("s.organization_id", tx.organization_id);
     sql.push(" AND ").equals("s.sync_run_id", run);
-    let mut hit = sql.number(tx.connection()).await?;
+    let mut lost = sql.number(tx.connection()).await?;
     if is_complete {
         let mut sql = tx.sql();
         sql.push("SELECT COUNT(*) AS n FROM mapping m JOIN crm_user c ON c.organization_id = m.organization_id ");
         sql.push("AND c.id = m.crm_user_id WHERE ");
-        live(&mut sql);
+        live(&mut sql, tx, integration);
         missing(sql.push(" AND "), "c", tx, integration, run);
-        hit += sql.number(tx.connection()).await?;
+        lost += sql.number(tx.connection()).await?;
     }
+    Ok(lost)
+}
+
+/// Rule 6: whether the receipt takes the target from too many mappings.
+fn over_limit(integration: &integration::Model, options: &Options<'_>, lost: i64, mappings: i64) -> Option<Fault> {
     let limit = i64::from(integration.mass_change_limit_percent);
-    Ok((hit > ALWAYS_ALLOWED && hit * 100 > limit * mappings).then(|| {
+    (!options.accepted && lost > ALWAYS_ALLOWED && lost * 100 > limit * mappings).then(|| {
         Fault::new(
             ErrorCode::MassChangeLimit,
             format!(
-                "This would make the CRM users of {hit} of {mappings} mappings inactive, more than the {limit}% that \
-                 massChangeLimitPercent allows, so nothing was changed. Is the list complete? If it is right, raise the \
-                 limit of {:?} and send it again.",
+                "This would make the CRM users of {lost} of {mappings} mappings inactive or move the mappings, more than \
+                 the {limit}% that massChangeLimitPercent allows, so nothing was changed. Is the list complete? If it is \
+                 right, raise the limit of {:?} and send it again.",
                 integration.name
             ),
         )
-    }))
+    })
 }
 
 const CRM_USER: &[(&str, Kind)] = &[
@@ -212,6 +331,7 @@ const CRM_USER: &[(&str, Kind)] = &[
     ("username", Kind::Text),
     ("title", Kind::Text),
     ("team", Kind::Text),
+    ("role_external_id", Kind::Text),
     ("is_active", Kind::Bool),
     ("crm_created_at", Kind::Time),
     ("import_line", Kind::Int),
@@ -231,16 +351,16 @@ async fn upsert(
     let mut words = Vec::new();
     let mut logged = Vec::new();
     for pair in pairs {
-        let (id, changes) = (pair.id, pair.differences());
-        let outcome = match pair.old {
+        let id = pair.id;
+        let outcome = match &pair.old {
             None => RowOutcome::Created,
-            Some(_) if changes.is_empty() => RowOutcome::Unchanged,
+            Some(old) if *old == pair.new => RowOutcome::Unchanged,
             Some(_) => RowOutcome::Updated,
         };
         if let (Some(import), Some(cells)) = (options.import, &pair.cells)
             && Task::of(import).keeps(outcome)
         {
-            logged.push(Logged::changed(pair.line, outcome, cells.clone(), &changes)?);
+            logged.push(Logged::changed(pair.line, outcome, cells.clone(), &pair.differences())?);
         }
         let rows = match outcome {
             RowOutcome::Created => {
@@ -266,17 +386,15 @@ async fn upsert(
             &pair.new.username,
             &pair.new.title,
             &pair.new.team,
+            &pair.new.role,
             &pair.new.is_active,
             &pair.new.crm_created_at,
             &pair.cells.as_ref().map(|_| pair.line),
         ]);
-        if let Some(old) = &pair.old {
-            if old.is_active && !pair.new.is_active {
-                done.deactivated += 1;
-            }
-            if old.email != pair.new.email {
-                touched.emails.extend(old.email.clone());
-            }
+        if let Some(old) = &pair.old
+            && old.email != pair.new.email
+        {
+            touched.emails.extend(old.email.clone());
         }
         touched.crm_users.push(id);
         let (before, after) = pair.texts();
@@ -324,6 +442,7 @@ async fn update(tx: &Tx, run: SyncRunId, rows: Rows, seen: &[CrmUserId]) -> Resu
         let mut sql = tx.sql();
         sql.push("UPDATE crm_user SET ").equals("last_seen_at", tx.now).push(" WHERE ");
         sql.equals("organization_id", tx.organization_id).push(" AND ").any_id("id", seen);
+        sql.push(" AND last_seen_at < ").bind(tx.now - SEEN);
         tx.execute(sql).await?;
     }
     Ok(())

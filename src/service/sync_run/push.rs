@@ -56,7 +56,8 @@ pub async fn push(
     none(faults)?;
     let id = open(&tx, integration.id, SyncTrigger::Push, Some(session.viewer.user_id)).await?;
     stage(&tx, id, &staged).await?;
-    let (published, halted) = publish(&tx, &integration, id, Options::default()).await?;
+    let options = Options { actor: Some(session.viewer.user_id), ..Options::default() };
+    let (published, halted) = publish(&tx, &integration, id, options).await?;
     let status = if halted.is_some() { SyncStatus::Halted } else { SyncStatus::Completed };
     close(&tx, id, status, &published, halted.as_ref().map(|fault| fault.message.clone())).await?;
     tx.commit().await?;

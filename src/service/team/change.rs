@@ -50,6 +50,7 @@ pub(crate) async fn insert(tx: &Tx, tree: &mut Tree, parent: Option<TeamId>, nam
         name: Set(name.clone()),
         created_at: Set(tx.now),
         updated_at: Set(tx.now),
+        crm_role: Set(None),
         import_job_id: Set(None),
     }
     .insert(tx.connection())
@@ -180,6 +181,10 @@ async fn remove(tx: &Tx, ids: &[TeamId]) -> Result<()> {
     // Users who are gone may still name the team; history does not need it of them.
     let mut sql = tx.sql();
     sql.push("UPDATE app_user SET team_id = NULL WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").any_id("team_id", ids);
+    tx.execute(sql).await?;
+    let mut sql = tx.sql();
+    sql.push("UPDATE manual_attributes SET team_id = NULL WHERE ").equals("organization_id", tx.organization_id);
     sql.push(" AND ").any_id("team_id", ids);
     tx.execute(sql).await?;
     for (table, column) in [("team_manager", "team_id"), ("team_word", "team_id"), ("team", "id")] {

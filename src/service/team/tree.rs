@@ -53,6 +53,14 @@ impl Tree {
         self.nodes.insert(id, Node { parent, name });
     }
 
+    /// Gives a team that is there another place and name.
+    pub fn place(&mut self, id: TeamId, parent: Option<TeamId>, name: String) {
+        if let Some(before) = self.nodes.get(&id) {
+            self.children.remove(&(before.parent, before.name.clone()));
+        }
+        self.insert(id, parent, name);
+    }
+
     pub fn contains(&self, id: TeamId) -> bool {
         self.nodes.contains_key(&id)
     }

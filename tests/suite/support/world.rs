@@ -1,11 +1,12 @@
 //! An organisation with its people, and the router that they knock at.
 
-use std::{pin::pin, sync::Arc};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use axum::{Router, http::StatusCode};
 use chrono::{DateTime, Utc};
 use counterpart::{
     bootstrap::{self, Administrator},
+    crm::{ExtraHost, Network, Patience},
     http,
     service::{
         Limits, Services, Session,
@@ -13,7 +14,8 @@ use counterpart::{
         db::Sql,
         import::worker,
         links::Links,
-        session,
+        seal::Seal,
+        session, sync_run,
         user::{Attributes, Patch, change},
     },
 };
@@ -23,7 +25,6 @@ use object_store::{ObjectStore, local::LocalFileSystem};
 use sea_orm::{ActiveValue::Set, EntityTrait};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 use uuid::Uuid;
@@ -32,6 +33,20 @@ use super::{client::Actor, database, show};
 
 /// When the tests' clock stands still.
 pub const NOW: &str = "2026-03-02T09:00:00Z";
+
+/// CRMs may be reached at their own domains and here; who is asked in vain is not asked for long.
+fn network(clock: Clock, hosts: Vec<ExtraHost>) -> Network {
+    let patience = Patience {
+        connect: Duration::from_secs(2),
+        answer: Duration::from_secs(5),
+        total: Duration::from_secs(8),
+        retries: 3,
+        first_wait: Duration::from_millis(5),
+        longest_wait: Duration::from_millis(50),
+        ..Patience::default()
+    };
+    Network::new(clock, hosts, patience).unwrap()
+}
 
 /// One organisation, `Acme`, its administrator `admin@acme.example`, and the program around them.
 pub struct World {
@@ -48,33 +63,38 @@ impl World {
         let db = database::open(url, clock.clone()).await;
         let administrator = bootstrap::administrator(&db, "Acme", "admin@acme.example").await.unwrap();
         let files = TempDir::new().unwrap();
-        let services = Arc::new(Services {
+        let services = Arc::new(Services::new(
             db,
-            clock,
-            files: Arc::new(LocalFileSystem::new_with_prefix(files.path()).unwrap()),
-            links: Links::new(vec![7; 32], Url::parse("https://counterpart.example/").unwrap()),
-            work: Notify::new(),
-            imports: Default::default(),
-            limits: Limits { upload_bytes: 1024 * 1024, ..Limits::default() },
-        });
+            clock.clone(),
+            Arc::new(LocalFileSystem::new_with_prefix(files.path()).unwrap()),
+            Links::new(vec![7; 32], Url::parse("https://counterpart.example/").unwrap()),
+            network(clock, Vec::new()),
+            Seal::new(&[7; 32], &[]).unwrap(),
+            Limits { upload_bytes: 1024 * 1024, ..Limits::default() },
+        ));
         let app = http::router(Arc::clone(&services), CancellationToken::new());
         Self { services, app, administrator, _files: files }
     }
 
     /// The same organisation in a program that keeps uploaded files elsewhere, and takes large ones.
     pub fn storing(&self, files: Arc<dyn ObjectStore>) -> Self {
-        let services = Arc::new(Services {
-            db: self.services.db.clone(),
-            clock: self.services.clock.clone(),
-            files,
-            links: self.services.links.clone(),
-            work: Notify::new(),
-            imports: Default::default(),
-            limits: Limits { upload_bytes: 64 * 1024 * 1024, ..Limits::default() },
-        });
+        let limits = Limits { upload_bytes: 64 * 1024 * 1024, ..Limits::default() };
+        self.beside(files, self.services.crm.clone(), limits)
+    }
+
+    /// The same organisation in a program that may reach a CRM at this address of this machine.
+    pub fn reaching(&self, crm: std::net::SocketAddr) -> Self {
+        let crm = network(self.services.clock.clone(), vec![crm.to_string().parse().unwrap()]);
+        self.beside(Arc::clone(&self.services.files), crm, self.services.limits)
+    }
+
+    fn beside(&self, files: Arc<dyn ObjectStore>, crm: Network, limits: Limits) -> Self {
+        let Services { db, clock, links, .. } = &*self.services;
+        let seal = Seal::new(&[7; 32], &[]).unwrap();
+        let services = Services::new(db.clone(), clock.clone(), files, links.clone(), crm, seal, limits);
+        let services = Arc::new(services);
         let app = http::router(Arc::clone(&services), CancellationToken::new());
-        let administrator = self.administrator.clone();
-        Self { services, app, administrator, _files: TempDir::new().unwrap() }
+        Self { services, app, administrator: self.administrator.clone(), _files: TempDir::new().unwrap() }
     }
 
     /// Somebody without a token.
@@ -123,6 +143,12 @@ impl World {
     pub async fn work(&self) {
         let (owner, stop) = (self.services.clock.id::<Uuid>(), CancellationToken::new());
         while worker::step(&self.services, owner, &stop).await.unwrap() {}
+    }
+
+    /// Makes the pulls that are due, and works off every one that waits.
+    pub async fn sync(&self) {
+        let (owner, stop) = (self.services.clock.id::<Uuid>(), CancellationToken::new());
+        while sync_run::worker::step(&self.services, owner, &stop).await.unwrap() {}
     }
 
     /// Works on the import that waits until its first rows are committed, and stops there without a word, as a process

@@ -144,6 +144,7 @@ pub(super) struct Draft<'a> {
     tx: &'a Tx,
     world: &'a World,
     create_missing_teams: bool,
+    by_crm: bool,
     faults: Faults,
     /// The world's teams and those this change needs; copied only when it needs some.
     tree: Option<Tree>,
@@ -156,6 +157,7 @@ impl<'a> Draft<'a> {
             tx,
             world,
             create_missing_teams: options.create_missing_teams,
+            by_crm: options.by_crm,
             faults: Faults::new(),
             tree: None,
             teams: Vec::new(),
@@ -234,7 +236,7 @@ impl<'a> Draft<'a> {
             Patch::Clear => person.team = None,
             Patch::Set(team) => person.team = self.team(team, "team").or(person.team),
         }
-        if self.world.manage_mode == ManageMode::Auto {
+        if self.world.manage_mode == ManageMode::Auto && !self.by_crm {
             for (differs, field) in [(person.title != title, "title"), (person.team != team, "team")] {
                 if differs {
                     self.fault(

@@ -46,20 +46,22 @@ pub struct Change {
 /// How changes are carried out.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Who asked.
-    pub actor: UserId,
+    /// Who asked; nobody where the CRM did.
+    pub actor: Option<UserId>,
     /// Make teams that a path names and that are not there, with all their parents.
     pub create_missing_teams: bool,
     /// The import that asks for it.
     pub import: Option<ImportJobId>,
     /// Say of a new user too what it is given.
     pub tells_new: bool,
+    /// The CRM asked, which owns what is locked in manage mode AUTO.
+    pub by_crm: bool,
 }
 
 impl Options {
     /// As a mutation does it.
-    pub fn of(actor: UserId) -> Self {
-        Self { actor, create_missing_teams: false, import: None, tells_new: false }
+    pub fn of(actor: impl Into<Option<UserId>>) -> Self {
+        Self { actor: actor.into(), create_missing_teams: false, import: None, tells_new: false, by_crm: false }
     }
 }
 
