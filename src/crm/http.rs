@@ -218,6 +218,12 @@ impl Http {
         CrmError::new(problem, message)
     }
 
+    /// The place that a pull had come to is not known.
+    pub fn lost(&self) -> CrmError {
+        let message = format!("{} no longer knows where the pull had come to: it begins again.", self.crm());
+        self.error(Problem::CursorExpired, &message)
+    }
+
     /// The CRM's own words, to end a sentence with.
     fn words(&self, answer: &Answer) -> String {
         let Some(Said { code, message }) = answer.said() else { return ".".to_owned() };

@@ -69,8 +69,9 @@ impl Crms {
 
     /// So many people, by ids that the CRM could have.
     fn people(&self, kind: CrmKind, number: usize) -> Vec<FakeUser> {
-        let people: Vec<_> =
-            (1..=number).map(|n| FakeUser::new(id(kind, n), format!("p{n}@acme.example")).named("P", &n.to_string())).collect();
+        let people: Vec<_> = (1..=number)
+            .map(|n| FakeUser::new(id(kind, n), format!("p{n}@acme.example")).named("P", &n.to_string()))
+            .collect();
         self.fake.set_users(kind, people.clone());
         people
     }

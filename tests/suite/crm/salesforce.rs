@@ -1,6 +1,6 @@
 //! Salesforce: queries, locators, two ways to sign in, roles.
 
-use counterpart::crm::{Connection, Problem, Secret, SalesforceSignIn, fake::FakeRole};
+use counterpart::crm::{Connection, Problem, SalesforceSignIn, Secret, fake::FakeRole};
 use serde_json::json;
 
 use super::*;
