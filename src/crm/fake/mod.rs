@@ -24,6 +24,7 @@
 mod control;
 mod dynamics_365;
 mod fault;
+mod guide;
 mod hubspot;
 mod oracle_sales;
 mod salesforce;
@@ -34,6 +35,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 pub use fault::Fault;
+pub use guide::guide;
 pub use server::serve;
 pub use state::Fake;
 
