@@ -72,10 +72,14 @@ impl Http {
         Self { is_limit, ..self }
     }
 
-    /// Keeps a text out of every error.
+    /// Keeps a text out of every error, as it is and as a form holds it.
     pub fn hide(&self, secret: &str) {
-        if !secret.is_empty() {
-            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        for text in [secret.to_owned(), encoded] {
+            if !text.is_empty() && !secrets.contains(&text) {
+                secrets.push(text);
+            }
         }
     }
 

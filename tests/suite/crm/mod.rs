@@ -1,17 +1,20 @@
 //! The CRMs' connectors over real HTTP, each against its fake: what is pulled, what may go wrong, and which hosts are called.
 
+mod control;
+mod dynamics_365;
+mod faults;
+mod hosts;
+mod hubspot;
+mod oracle_sales;
 mod salesforce;
+mod secrets;
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use counterpart::{
     crm::{
-        Connection, CrmClient, CrmError, CrmRole, CrmUser, Network, Patience,
+        Connection, CrmClient, CrmError, CrmUser, Network, Patience,
         fake::{self, Fake, FakeUser},
     },
     service::clock::Clock,
@@ -85,6 +88,8 @@ fn id(kind: CrmKind, n: usize) -> String {
         _ => format!("{}", 300_000_000 + n),
     }
 }
+
+const KINDS: [CrmKind; 4] = [CrmKind::Salesforce, CrmKind::OracleSales, CrmKind::Dynamics365, CrmKind::Hubspot];
 
 fn time(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
