@@ -24,8 +24,8 @@ use url::Url;
 
 use crate::{
     bootstrap, client,
-    config::{Bootstrap, Cli, Command, DatabaseSettings, Migrate, Serve},
-    crm::{Network, Patience},
+    config::{Bootstrap, Cli, Command, DatabaseSettings, FakeCrm, Migrate, Serve},
+    crm::{Network, Patience, fake},
     database, demo, graphql, http,
     service::{
         Error, ErrorCode, Limits, Services,
@@ -128,6 +128,7 @@ async fn run(command: Command) -> Result<u8, (String, u8)> {
         }
         Command::Import(settings) => return ended(client::import(settings).await),
         Command::Export(settings) => return ended(client::export(settings).await),
+        Command::FakeCrm(settings) => fake_crm(settings).await,
     };
     done.map(|()| 0).map_err(|message| (message, FAILURE))
 }
@@ -179,8 +180,7 @@ fn prepare_default_folder(settings: &DatabaseSettings) -> Result<(), String> {
 
 async fn serve(settings: Serve) -> Result<(), String> {
     telemetry::start(&settings.log);
-    let listener = listen(&settings.listen).await?;
-    let address = listener.local_addr().map_err(|error| format!("COUNTERPART_LISTEN (--listen): {error}"))?;
+    let (listener, address) = listen(&settings.listen, "COUNTERPART_LISTEN").await?;
     let base = match settings.public_url {
         Some(url) => url,
         None => local_url(address)?,
@@ -248,8 +248,9 @@ fn welcome(organization: &str, email: &str, token: &str, base: &Url) -> String {
     )
 }
 
-async fn listen(address: &str) -> Result<TcpListener, String> {
-    TcpListener::bind(address).await.map_err(|error| {
+/// Listens at an address that `setting` gives (`--listen`, everywhere); and where that is.
+async fn listen(address: &str, setting: &str) -> Result<(TcpListener, SocketAddr), String> {
+    let failed = |error: io::Error| {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => {
                 "is taken by another program: stop that one, or give another port, for example 127.0.0.1:8001"
@@ -260,8 +261,27 @@ async fn listen(address: &str) -> Result<TcpListener, String> {
             }
             _ => "is not an address to listen at: give an address and a port, for example 127.0.0.1:8000",
         };
-        format!("COUNTERPART_LISTEN (--listen): {address} {why}")
-    })
+        format!("{setting} (--listen): {address} {why}")
+    };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+/// Serves the fakes, with the demonstration's people in them.
+async fn fake_crm(settings: FakeCrm) -> Result<(), String> {
+    telemetry::start(&settings.log);
+    let (listener, address) = listen(&settings.listen, "COUNTERPART_FAKE_CRM_LISTEN").await?;
+    let base = local_url(address)?;
+    let fake = fake::Fake::new(Clock::system());
+    demo::fill_fake(&fake);
+    let stop = CancellationToken::new();
+    stop_on_signal(stop.clone())?;
+    print(&fake::guide(&base));
+    tracing::info!(%address, "serving fake CRMs");
+    fake::serve(listener, fake, stop).await.map_err(|error| format!("the fakes stopped: {error}"))?;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 /// The address for a browser on this machine.

@@ -37,6 +37,9 @@ pub enum Command {
     ///
     /// Exit codes: 0 when it is complete, 2 when it is not.
     Export(client::settings::Export),
+    /// Serve fake CRMs with a few people in them, for developers who have no CRM at hand: Salesforce, Oracle Sales,
+    /// Dynamics 365 and HubSpot at one address. People, and faults, can be changed while it runs.
+    FakeCrm(FakeCrm),
 }
 
 #[derive(Debug, Args)]
@@ -138,6 +141,16 @@ pub struct Bootstrap {
     /// The administrator's email.
     #[arg(long, env = "COUNTERPART_ADMIN_EMAIL", value_name = "EMAIL")]
     pub admin_email: String,
+}
+
+#[derive(Debug, Args)]
+pub struct FakeCrm {
+    #[command(flatten)]
+    pub log: LogSettings,
+
+    /// Where to listen: address and port.
+    #[arg(long, env = "COUNTERPART_FAKE_CRM_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9100")]
+    pub listen: String,
 }
 
 #[derive(Debug, Args)]

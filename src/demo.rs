@@ -7,6 +7,7 @@ use entity::{CrmKind, ObjectVisibility, OnExistingMapping, UserRole};
 
 use crate::{
     bootstrap::Administrator,
+    crm::fake::{Fake, FakeRole, FakeUser},
     service::{
         Result, Scope, Services, Session, Viewer,
         catalogue::LicenseRef,
@@ -112,6 +113,38 @@ const PEOPLE: &[Person] = &[
 impl Person {
     fn email(&self) -> String {
         format!("{}.{}@acme.example", text::fold(self.0), text::fold(self.1))
+    }
+}
+
+/// Puts the demonstration's CRM users into fakes: into Salesforce under the ids that they have there, and with a role for
+/// each team; into the others under ids such as those CRMs give.
+pub fn fill_fake(fake: &Fake) {
+    let role = |path: &str| TEAMS.iter().position(|team| *team == path).map(|n| format!("00E8Z00000{n:05}"));
+    let roles = TEAMS.iter().filter_map(|path| {
+        let (parent, name) = path.rsplit_once(':').map_or((None, *path), |(parent, name)| (Some(parent), name));
+        Some(FakeRole { id: role(path)?, name: name.to_owned(), parent: parent.and_then(role), modified_at: None })
+    });
+    fake.set_roles(CrmKind::Salesforce, roles.collect());
+    for kind in [CrmKind::Salesforce, CrmKind::OracleSales, CrmKind::Dynamics365, CrmKind::Hubspot] {
+        let users = crm_users().into_iter().zip(1..).map(|(user, n)| {
+            let name = user.name.unwrap_or_default();
+            let (first, last) = name.split_once(' ').unwrap_or(("", &name));
+            FakeUser {
+                id: match kind {
+                    CrmKind::Salesforce => user.external_id,
+                    CrmKind::Dynamics365 => format!("00000000-0000-4000-8000-{n:012}"),
+                    _ => (300_000_000 + n).to_string(),
+                },
+                email: user.email,
+                username: user.username,
+                title: user.title,
+                role: user.team.as_deref().filter(|_| kind == CrmKind::Salesforce).and_then(role),
+                is_active: user.is_active,
+                ..FakeUser::default()
+            }
+            .named(first, last)
+        });
+        fake.set_users(kind, users.collect());
     }
 }
 

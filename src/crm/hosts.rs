@@ -27,7 +27,8 @@ impl FromStr for ExtraHost {
         let authority: Authority = text.trim().parse().map_err(|_| help())?;
         // What follows a last colon and is no port would otherwise be dropped in silence.
         let has_port = authority.as_str().rsplit_once(':').is_some_and(|(_, port)| !port.ends_with(']'));
-        if authority.as_str().contains('@') || has_port != authority.port_u16().is_some() {
+        // A pattern would be taken for a host of that name.
+        if authority.as_str().contains(['@', '*']) || has_port != authority.port_u16().is_some() {
             return Err(help());
         }
         let host = Host::parse(authority.host()).map_err(|_| help())?;

@@ -72,10 +72,14 @@ impl Http {
         Self { is_limit, ..self }
     }
 
-    /// Keeps a text out of every error.
+    /// Keeps a text out of every error, as it is and as a form holds it.
     pub fn hide(&self, secret: &str) {
-        if !secret.is_empty() {
-            self.secrets.lock().unwrap_or_else(PoisonError::into_inner).push(secret.to_owned());
+        let encoded: String = url::form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+        let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
+        for text in [secret.to_owned(), encoded] {
+            if !text.is_empty() && !secrets.contains(&text) {
+                secrets.push(text);
+            }
         }
     }
 
@@ -216,6 +220,12 @@ impl Http {
         let secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         let message = secrets.iter().fold(message.to_owned(), |message, secret| message.replace(secret, "…"));
         CrmError::new(problem, message)
+    }
+
+    /// The place that a pull had come to is not known.
+    pub fn lost(&self) -> CrmError {
+        let message = format!("{} no longer knows where the pull had come to: it begins again.", self.crm());
+        self.error(Problem::CursorExpired, &message)
     }
 
     /// The CRM's own words, to end a sentence with.

@@ -3,11 +3,14 @@
 //! `service::sync` decides when to pull and what to make of it. Nothing here knows the database.
 
 mod connection;
+mod dynamics_365;
 mod error;
 pub mod fake;
 mod hosts;
 mod http;
+mod hubspot;
 mod network;
+mod oracle_sales;
 mod salesforce;
 mod session;
 mod text;

@@ -5,10 +5,10 @@ use std::{sync::Arc, time::Duration};
 use reqwest::redirect::Policy;
 
 use super::{
-    Connection, CrmClient, CrmError, ExtraHost,
+    Connection, CrmClient, CrmError, ExtraHost, dynamics_365,
     hosts::{Home, Hosts},
     http::Http,
-    salesforce,
+    hubspot, oracle_sales, salesforce,
 };
 use crate::service::clock::Clock;
 
@@ -96,7 +96,9 @@ impl Network {
         );
         Ok(match connection {
             Connection::Salesforce(settings) => Arc::new(salesforce::Client::new(http, settings)?),
-            _ => return Err(CrmError::new(super::Problem::WrongHost, "This CRM is not pulled from yet.")),
+            Connection::OracleSales(settings) => Arc::new(oracle_sales::Client::new(http, settings)),
+            Connection::Dynamics365(settings) => Arc::new(dynamics_365::Client::new(http, settings)),
+            Connection::HubSpot(settings) => Arc::new(hubspot::Client::new(http, settings)),
         })
     }
 }

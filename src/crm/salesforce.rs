@@ -153,11 +153,7 @@ impl Client {
         let http = &self.session.http;
         let code = answer.said().unwrap_or_default().code;
         match code.as_str() {
-            "INVALID_QUERY_LOCATOR" => http.refusal(
-                Problem::CursorExpired,
-                "Salesforce no longer knows where the pull had come to: it begins again",
-                answer,
-            ),
+            "INVALID_QUERY_LOCATOR" => http.lost(),
             "INVALID_SESSION_ID" => http.refusal(
                 Problem::WrongCredentials,
                 "Salesforce signs this account in and then does not take its token: allow the app API access (scope \"api\")",

@@ -27,6 +27,7 @@ mod bad_input;
 mod bootstrap;
 mod client;
 mod concurrency;
+mod crm;
 mod events;
 mod exports;
 mod files;
