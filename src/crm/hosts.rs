@@ -88,8 +88,7 @@ impl Home {
 
     fn has(&self, host: &str) -> bool {
         // With the dot, so that `evilsalesforce.com` is not below `.salesforce.com`.
-        let is_of = |domain: &&str| if domain.starts_with('.') { host.ends_with(domain) } else { host == *domain };
-        self.domains.iter().any(|domain| is_of(domain))
+        self.domains.iter().any(|domain| if domain.starts_with('.') { host.ends_with(domain) } else { host == *domain })
     }
 
     fn allowed(&self) -> String {

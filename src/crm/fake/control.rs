@@ -11,7 +11,8 @@ use serde_json::{Value, json};
 
 use super::{
     Fake, FakeRole, FakeUser, Fault,
-    state::{Crm, Kind, Record, Table},
+    state::{Crm, Kind},
+    table::{Record, Table},
 };
 
 type Answer = Result<Json<Value>, (StatusCode, Json<Value>)>;

@@ -17,7 +17,8 @@ use super::{
     CLIENT_ID, CLIENT_SECRET, Fake, FakeUser, TENANT,
     fault::{cursor_expired, refusal},
     server::{Flaw, no_token},
-    state::{Kind, Record},
+    state::Kind,
+    table::Record,
 };
 
 const KIND: Kind = Kind::Dynamics365;

@@ -16,7 +16,8 @@ use super::{
     Fake, FakeUser,
     fault::{cursor_expired, refusal},
     server::Flaw,
-    state::{Kind, Record},
+    state::Kind,
+    table::Record,
 };
 
 const KIND: Kind = Kind::HubSpot;

@@ -30,6 +30,7 @@ mod oracle_sales;
 mod salesforce;
 mod server;
 mod state;
+mod table;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};

@@ -18,7 +18,8 @@ use super::{
     AUDIENCE, CLIENT_ID, CLIENT_SECRET, FAKE_PUBLIC_KEY, Fake, FakeRole, FakeUser, USERNAME,
     fault::{cursor_expired, refusal},
     server::{Flaw, no_token},
-    state::{Answered, Kind, Record, Rows},
+    state::{Answered, Kind},
+    table::{Record, Rows},
 };
 
 const USERS: &str = "SELECT Id,Username,Email,FirstName,LastName,Name,Title,IsActive,UserType,UserRoleId,ManagerId,FederationIdentifier,CreatedDate,SystemModstamp FROM User";
