@@ -24,7 +24,7 @@ use url::Url;
 
 use crate::{
     bootstrap, client,
-    config::{Bootstrap, Cli, Command, DatabaseSettings, FakeCrm, Migrate, Serve},
+    config::{Bootstrap, Cli, Command, DatabaseSettings, FAKE_CRM, FakeCrm, Migrate, Serve},
     crm::{Network, Patience, fake},
     database, demo, graphql, http,
     service::{
@@ -197,6 +197,9 @@ async fn serve(settings: Serve) -> Result<(), String> {
     let first = bootstrap::first_start(&db, &settings.organization, &settings.admin_email)
         .await
         .map_err(|error| refused_administrator(&error))?;
+    let demo_crm = if settings.demo { Some(demo_crm().await?) } else { None };
+    let mut crm_hosts = settings.crm_hosts;
+    crm_hosts.extend(demo_crm.iter().filter_map(|(_, address)| address.to_string().parse().ok()));
     let former: Vec<Vec<u8>> = settings.former_secret_keys.into_iter().map(String::into_bytes).collect();
     let seal = Seal::new(key.as_bytes(), &former).map_err(|error| format!("credentials can't be sealed: {error}"))?;
     let services = Arc::new(Services::new(
@@ -204,7 +207,7 @@ async fn serve(settings: Serve) -> Result<(), String> {
         clock.clone(),
         files,
         Links::new(key.into_bytes(), base.clone()),
-        Network::new(clock, settings.crm_hosts, Patience::default())?,
+        Network::new(clock.clone(), crm_hosts, Patience::default())?,
         seal,
         Limits { upload_bytes: settings.max_upload_bytes, import_pace: settings.import_pace },
     ));
@@ -219,13 +222,23 @@ async fn serve(settings: Serve) -> Result<(), String> {
     let mut workers: Vec<_> =
         (0..WORKERS).map(|_| tokio::spawn(worker::run(Arc::clone(&services), stop.clone()))).collect();
     workers.extend((0..WORKERS).map(|_| tokio::spawn(sync_run::worker::run(Arc::clone(&services), stop.clone()))));
+    let mut guide = String::new();
+    if let Some((listener, address)) = demo_crm {
+        let fake = fake::Fake::new(clock);
+        demo::fill_fake(&fake);
+        let crm = local_url(address)?;
+        let done = match &first {
+            Some(administrator) => demo::fill(&services, administrator, Some((&fake, &crm))).await,
+            None => demo::follow_again(&services, &fake, &crm).await,
+        };
+        done.map_err(|error| format!("the demonstration organisation can't be made: {error}"))?;
+        tracing::info!(crm = %address, "serving a fake Salesforce");
+        tokio::spawn(fake::serve(listener, fake, stop.clone()));
+        guide = demo::guide(&crm);
+    }
     if let Some(administrator) = first {
-        if settings.demo {
-            demo::fill(&services, &administrator)
-                .await
-                .map_err(|error| format!("the demonstration organisation can't be made: {error}"))?;
-        }
         print(&welcome(&settings.organization, &settings.admin_email, &administrator.token, &base));
+        print(&guide);
     }
     tracing::info!(%address, public_url = %base, "serving");
     http::serve(listener, app, stop, GRACE).await.map_err(|error| format!("the server stopped: {error}"))?;
@@ -266,6 +279,17 @@ async fn listen(address: &str, setting: &str) -> Result<(TcpListener, SocketAddr
     let listener = TcpListener::bind(address).await.map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
+}
+
+/// Where the demonstration's CRM is: where `fake-crm` would be, or, where that is taken, anywhere.
+async fn demo_crm() -> Result<(TcpListener, SocketAddr), String> {
+    let failed = |error: io::Error| format!("the demonstration's CRM can't be served: {error}");
+    let listener = match TcpListener::bind(FAKE_CRM).await {
+        Ok(listener) => listener,
+        Err(_) => TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(failed)?,
+    };
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
 }
 
 /// Serves the fakes, with the demonstration's people in them.

@@ -8,6 +8,9 @@ use url::Url;
 
 use crate::{client, crm::ExtraHost, telemetry::LogFormat};
 
+/// Where fake CRMs listen, where no setting says.
+pub const FAKE_CRM: &str = "127.0.0.1:9100";
+
 /// Keeps the users of a revenue application and their counterparts in the CRM matched, over GraphQL.
 #[derive(Debug, Parser)]
 #[command(name = "counterpart", version, arg_required_else_help = true)]
@@ -57,8 +60,8 @@ pub struct Serve {
     #[arg(long, env = "COUNTERPART_PUBLIC_URL", value_name = "URL", value_parser = public_url)]
     pub public_url: Option<Url>,
 
-    /// Signs links and seals credentials: at least 32 characters, the same for all servers on one database. Default: one is made and kept in
-    /// the data folder, which serves one server only.
+    /// Signs links and seals credentials: at least 32 characters, the same for all servers on one database. Default: one
+    /// is made and kept in the data folder, which serves one server only.
     #[arg(long, env = "COUNTERPART_SECRET_KEY", value_name = "KEY", hide_env_values = true, value_parser = secret_key)]
     pub secret_key: Option<String>,
 
@@ -122,7 +125,8 @@ pub struct Serve {
     #[arg(long, env = "COUNTERPART_ADMIN_EMAIL", value_name = "EMAIL", default_value = "admin@example.com")]
     pub admin_email: String,
 
-    /// On an empty database, make a demonstration organisation: teams, users, and a Salesforce integration.
+    /// On an empty database, make a demonstration organisation: teams, users, and an integration that follows a fake
+    /// Salesforce, which is served beside.
     #[arg(long)]
     pub demo: bool,
 }
@@ -149,7 +153,7 @@ pub struct FakeCrm {
     pub log: LogSettings,
 
     /// Where to listen: address and port.
-    #[arg(long, env = "COUNTERPART_FAKE_CRM_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:9100")]
+    #[arg(long, env = "COUNTERPART_FAKE_CRM_LISTEN", value_name = "ADDRESS", default_value = FAKE_CRM)]
     pub listen: String,
 }
 

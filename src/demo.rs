@@ -3,15 +3,18 @@
 
 use std::sync::Arc;
 
-use entity::{CrmKind, ObjectVisibility, OnExistingMapping, UserRole};
+use entity::{CrmKind, EmailDedupe, ObjectVisibility, OnExistingMapping, UserRole, integration as entities};
+use url::Url;
 
 use crate::{
     bootstrap::Administrator,
-    crm::fake::{Fake, FakeRole, FakeUser},
+    crm::fake::{self, Fake, FakeRole, FakeUser},
     service::{
         Result, Scope, Services, Session, Viewer,
         catalogue::LicenseRef,
+        connection,
         crm_user::{CrmUserRef, Incoming},
+        db::Sql,
         integration::{self, IntegrationRef, SettingsPatch},
         mapping::change::{self as mappings, SetMapping},
         sync_run,
@@ -19,10 +22,17 @@ use crate::{
         user::{Attributes, Patch, UserRef, change as users},
         value::{
             external_id::{IdKind, parse},
-            team_path, text,
+            text,
         },
     },
 };
+
+/// Whom only the CRM has, until users are made of such people.
+const NEW_HIRE: &str = "new.hire@acme.example";
+/// The one who is there twice once the fake is followed.
+const SUCCEEDED: (&str, &str) = ("Vint", "Cerf");
+/// The successor's number among the CRM users.
+const SUCCESSOR: usize = 101;
 
 /// The integration's name.
 pub const INTEGRATION: &str = "Salesforce";
@@ -51,9 +61,9 @@ enum Crm {
     Twice,
     /// Only an inactive one has the email.
     Inactive,
-    /// A CRM user of the same name under another email, for the candidates to find.
+    /// A CRM user of the same name without an email, who signs in as this, for the candidates to find.
     Other(&'static str),
-    /// The same, and mapped to it by hand.
+    /// A CRM user of the same name under this email, mapped to it by hand.
     ByHand(&'static str),
     /// None.
     Missing,
@@ -154,18 +164,12 @@ fn salesforce_id(n: usize) -> String {
     parse(IdKind::Salesforce, &id).unwrap_or(id)
 }
 
-/// Fills an organisation that has nothing but its administrator.
+/// Fills an organisation that has nothing but its administrator, and has it follow a fake of its CRM, where there is one.
 ///
 /// # Errors
 /// Those of the services.
-pub async fn fill(services: &Arc<Services>, administrator: &Administrator) -> Result<()> {
-    let viewer = Viewer {
-        organization_id: administrator.organization_id,
-        user_id: administrator.user_id,
-        role: UserRole::Admin,
-        scope: Scope::Organization,
-    };
-    let session = Session { services: Arc::clone(services), viewer };
+pub async fn fill(services: &Arc<Services>, administrator: &Administrator, crm: Option<(&Fake, &Url)>) -> Result<()> {
+    let session = session(services, administrator);
     for path in TEAMS {
         let (parent, name) = path.rsplit_once(':').map_or((None, path), |(parent, name)| (Some(parent), name));
         let parent = parent.map(|parent| TeamRef::Path(parent.to_owned()));
@@ -203,16 +207,90 @@ pub async fn fill(services: &Arc<Services>, administrator: &Administrator) -> Re
             mappings::set(&session, wanted).await?;
         }
     }
+    if let Some((fake, base)) = crm {
+        follow(&session, base).await?;
+        // Only now: who came later is no match of two.
+        succeed(fake);
+    }
     Ok(())
+}
+
+/// Has somebody in the fake Salesforce twice: made inactive as the one, the other takes over.
+fn succeed(fake: &Fake) {
+    let (first, last) = SUCCEEDED;
+    let email = format!("{}.{}@acme.example", text::fold(first), text::fold(last));
+    fake.put(CrmKind::Salesforce, FakeUser::new(salesforce_id(SUCCESSOR), email).named(first, last));
+}
+
+/// Connects the integration with a fake of its CRM at `base`, and has it follow what happens there: by the minute, with new
+/// people made users, and those who leave succeeded.
+async fn follow(session: &Session, base: &Url) -> Result<()> {
+    let Some(connection) = Fake::connection(CrmKind::Salesforce, base) else { return Ok(()) };
+    let integration = || IntegrationRef::Name(INTEGRATION.to_owned());
+    connection::set(session, integration(), connection).await?;
+    let settings = SettingsPatch {
+        inbound_create: Patch::Set(true),
+        email_dedupe: Patch::Set(EmailDedupe::Both),
+        auto_remap_inactive: Patch::Set(true),
+        sync_schedule: Patch::Set("* * * * *".to_owned()),
+        ..SettingsPatch::default()
+    };
+    integration::change::update(session, integration(), Patch::Keep, settings).await?;
+    Ok(())
+}
+
+/// What whoever looks at the demonstration may do in its CRM at `base`.
+pub fn guide(base: &Url) -> String {
+    let (first, last) = SUCCEEDED;
+    let name = format!("{first} {last}");
+    let id = crm_users().into_iter().find(|user| user.name.as_ref() == Some(&name)).map(|user| user.external_id);
+    format!(
+        "\nIts CRM is a fake Salesforce at {base}, which is followed by the minute. {name} is there twice: \
+         when the one\nthat he is mapped to leaves, his mapping moves to the other.\n\n  \
+         curl -X PATCH {base}control/salesforce/users/{} -H 'Content-Type: application/json' -d '{{\"isActive\": false}}'\n",
+        id.unwrap_or_default()
+    )
+}
+
+/// Connects the demonstration's integration with the fake at `base`, where it was connected with one elsewhere: another
+/// start may find it at another port. What is connected with a CRM of its own is left alone.
+///
+/// # Errors
+/// Those of the services.
+pub async fn follow_again(services: &Arc<Services>, fake: &Fake, base: &Url) -> Result<()> {
+    succeed(fake);
+    let mut sql = Sql::new(services.db.backend());
+    sql.push("SELECT * FROM integration WHERE deleted_at IS NULL AND connection_summary IS NOT NULL");
+    for found in sql.all::<entities::Model>(services.db.reader()).await? {
+        let is_fake = connection::summary(&found)?.is_some_and(|summary| {
+            summary.account.as_deref() == Some(fake::CLIENT_ID) && summary.url.starts_with("http://127.0.0.1:")
+        });
+        if let Some(connection) = Fake::connection(found.kind, base).filter(|_| is_fake) {
+            let tx = services.db.write(found.organization_id).await?;
+            connection::store(services, &tx, found, &connection).await?;
+            tx.commit().await?;
+        }
+    }
+    Ok(())
+}
+
+fn session(services: &Arc<Services>, administrator: &Administrator) -> Session {
+    let viewer = Viewer {
+        organization_id: administrator.organization_id,
+        user_id: administrator.user_id,
+        role: UserRole::Admin,
+        scope: Scope::Organization,
+    };
+    Session { services: Arc::clone(services), viewer }
 }
 
 fn crm_users() -> Vec<Incoming> {
     let mut found = Vec::new();
-    let mut add = |email: String, name: String, title: &str, team: &str, is_active: bool| {
+    let mut add = |email: Option<String>, username: String, name: String, title: &str, team: &str, is_active: bool| {
         found.push(Incoming {
             external_id: salesforce_id(found.len() + 1),
-            username: Some(email.clone()),
-            email: Some(email),
+            username: Some(username),
+            email,
             name: Some(name),
             title: Some(title.to_owned()),
             team: Some(team.to_owned()),
@@ -225,25 +303,22 @@ fn crm_users() -> Vec<Incoming> {
         let Person(first, last, title, team, _, crm) = person;
         let name = format!("{first} {last}");
         let email = person.email();
-        match crm {
-            Crm::Match => add(email, name, title, team, true),
-            Crm::Twice => {
-                add(email.clone(), name.clone(), title, team, true);
-                add(email, format!("{name} (Sandbox)"), title, team, true);
-            }
-            Crm::Inactive => add(email, name, title, team, false),
-            Crm::Other(other) | Crm::ByHand(other) => add((*other).to_owned(), name, title, team, true),
-            Crm::Missing => {}
+        let own = || (Some(email.clone()), email.clone());
+        let ((email, username), is_active) = match crm {
+            Crm::Match | Crm::Twice => (own(), true),
+            Crm::Inactive => (own(), false),
+            Crm::Other(username) => ((None, (*username).to_owned()), true),
+            Crm::ByHand(other) => ((Some((*other).to_owned()), (*other).to_owned()), true),
+            Crm::Missing => continue,
+        };
+        if matches!(crm, Crm::Twice) {
+            let username = format!("sandbox.{username}");
+            add(email.clone(), username, format!("{name} (Sandbox)"), title, team, is_active);
         }
+        add(email, username, name, title, team, is_active);
     }
-    // Two of the CRM's own, whom no user stands for.
-    add(
-        "integration@acme.example".into(),
-        "Integration User".into(),
-        "System",
-        team_path::format(&["Revenue Operations"]).as_str(),
-        true,
-    );
-    add("new.hire@acme.example".into(), "Lynn Conway".into(), "Account Executive", "North America:West", true);
+    // One of the CRM's own, whom no user stands for.
+    let (name, title) = ("Lynn Conway".to_owned(), "Account Executive");
+    add(Some(NEW_HIRE.to_owned()), NEW_HIRE.to_owned(), name, title, "North America:West", true);
     found
 }

@@ -42,6 +42,7 @@ const UP: &[&str] = &[
     "ALTER TABLE sync_run ADD COLUMN lease_until {time}",
     "ALTER TABLE sync_run ADD COLUMN changes_deleted_at {time}",
     "CREATE INDEX sync_run_waiting ON sync_run (status, created_at) WHERE status IN ('QUEUED', 'RUNNING')",
+    "CREATE INDEX sync_run_kept ON sync_run (finished_at) WHERE changes_deleted_at IS NULL",
     r#"CREATE TABLE sync_change (
         organization_id {uuid} NOT NULL REFERENCES organization (id),
         sync_run_id {uuid} NOT NULL,
@@ -81,6 +82,7 @@ const DOWN: &[&str] = &[
     "ALTER TABLE crm_user_stage DROP COLUMN role_external_id",
     "ALTER TABLE crm_user DROP COLUMN role_external_id",
     "DROP TABLE sync_change",
+    "DROP INDEX sync_run_kept",
     "DROP INDEX sync_run_waiting",
     "ALTER TABLE sync_run DROP COLUMN changes_deleted_at",
     "ALTER TABLE sync_run DROP COLUMN lease_until",

@@ -189,13 +189,13 @@ impl ManageModeSimulation {
 
     /// The paths of teams that would be made.
     async fn teams_created(&self) -> &[String] {
-        &self.0.teams.created
+        &self.0.teams_created
     }
 
     /// Teams that would get another name or place.
     #[graphql(complexity = "page::several(child_complexity)")]
     async fn teams_moved(&self) -> Vec<TeamMove> {
-        let moved = self.0.teams.moved.iter();
+        let moved = self.0.teams_moved.iter();
         moved.map(|(before, after)| TeamMove { before: before.clone(), after: after.clone() }).collect()
     }
 }

@@ -145,6 +145,11 @@ impl SyncRun {
         self.0.is_complete
     }
 
+    /// When `changes` was deleted, at the end of its life.
+    async fn changes_deleted_at(&self) -> Option<Time> {
+        self.0.changes_deleted_at
+    }
+
     /// What it did, and what it left alone and why, in the order in which it did. Of a simulation, and of a run that was
     /// halted: what it would have done.
     #[graphql(complexity = "page::cost(first, last, child_complexity)")]

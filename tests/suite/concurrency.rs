@@ -234,6 +234,7 @@ fn pushed(shift: usize) -> String {
 
 async fn a_push_and_people_who_map_leave_a_whole(world: World) {
     scene::integration(&world, "CRM", "OTHER").await;
+    scene::settings(&world, "CRM", json!({ "massChangeLimitPercent": 100 })).await;
     for n in 0..10 {
         scene::user(&world, &format!("u{n}@x.com"), json!({})).await;
     }

@@ -51,5 +51,6 @@ mod settled;
 mod sign_in;
 mod store;
 mod support;
+mod sync;
 mod uploads;
 mod websocket;

@@ -431,7 +431,7 @@ async fn integrations_are_set_up(world: World) {
     assert_snapshot!(told(&world, &mutations).await, @r#"
     createIntegration(input: {name: "CRM", kind: DYNAMICS_365}) { integration { name kind nextSyncAt settings { autoLinkByEmail inboundCreate emailDedupe autoRemapInactive
             syncSchedule massChangeLimitPercent stripInvalidSuffix } } }
-        {kind: DYNAMICS_365, name: CRM, nextSyncAt: null, settings: {autoLinkByEmail: true, autoRemapInactive: false, emailDedupe: NEVER, inboundCreate: false, massChangeLimitPercent: 20, stripInvalidSuffix: false, syncSchedule: null}}
+        {kind: DYNAMICS_365, name: CRM, nextSyncAt: null, settings: {autoLinkByEmail: true, autoRemapInactive: false, emailDedupe: NEVER, inboundCreate: false, massChangeLimitPercent: 20, stripInvalidSuffix: false, syncSchedule: 0 * * * *}}
     createIntegration(input: {name: "CRM", kind: HUBSPOT}) { integration { name } }
         ALREADY_EXISTS name: There already is an integration named "CRM". Choose another name.
     createIntegration(input: {name: "", kind: HUBSPOT, settings: {massChangeLimitPercent: 101, syncSchedule: "soon", autoRemapInactive: true}}) { integration { name } }
@@ -475,7 +475,7 @@ async fn integrations_are_set_up(world: World) {
     updateIntegration(input: {integration: {name: "Second"}}) { integration { name } }
         NOT_FOUND integration: There is no integration named "Second".
     syncIntegration(input: {integration: {name: "Zweite"}}) { syncRun { status } }
-        WRONG_STATE integration: "Zweite" has no connection to pull from: push its CRM users with pushCrmUsers, or import them.
+        WRONG_STATE integration: "Zweite" has no connection to pull from: connect it with connectIntegration, push its CRM users with pushCrmUsers, or import them.
     "#);
     let found = world.read("{ integrations { name } }").await;
     assert_eq!(short(&found["integrations"]), "[{name: CRM}, {name: Zweite}]");
@@ -705,9 +705,9 @@ async fn a_push_upserts_and_links(world: World) {
     dora@x.com MAPPED AUTOMATIC 5
     ");
     let query = r#"{ integration(by: {name: "CRM"}) { crmUsers { nodes { externalId email name username title team isActive createdAt lastSeenAt } } } }"#;
-    assert_snapshot!(lines(&world.read(query).await["integration"]["crmUsers"]["nodes"]), @r"
+    assert_snapshot!(lines(&world.read(query).await["integration"]["crmUsers"]["nodes"]), @"
     {createdAt: 2020-01-02T02:04:05+00:00, email: ann@x.com, externalId: 1, isActive: true, lastSeenAt: 2026-03-02T09:02:00+00:00, name: null, team: null, title: null, username: null}
-    {createdAt: null, email: bob@x.com, externalId: 2, isActive: true, lastSeenAt: 2026-03-02T09:01:00+00:00, name: null, team: null, title: null, username: null}
+    {createdAt: null, email: bob@x.com, externalId: 2, isActive: true, lastSeenAt: 2026-03-02T09:00:00+00:00, name: null, team: null, title: null, username: null}
     {createdAt: null, email: bob@x.com, externalId: 3, isActive: false, lastSeenAt: 2026-03-02T09:02:00+00:00, name: null, team: null, title: null, username: null}
     {createdAt: null, email: carl@x.com, externalId: 4, isActive: true, lastSeenAt: 2026-03-02T09:02:00+00:00, name: null, team: null, title: null, username: null}
     {createdAt: null, email: dora@x.com, externalId: 5, isActive: true, lastSeenAt: 2026-03-02T09:02:00+00:00, name: null, team: null, title: null, username: null}

@@ -66,6 +66,12 @@ const MUTATIONS: &[&str] = &[
     r#"updateIntegration(input: {integration: {id: $crm}, settings: {syncSchedule: "0 4 * * *"}}) { integration { name }"#,
     r#"pushCrmUsers(input: {integration: {id: $crm}, crmUsers: [{externalId: "9"}]}) { syncRun { received }"#,
     "syncIntegration(input: {integration: {id: $crm}}) { syncRun { status }",
+    "simulateSync(input: {integration: {id: $crm}}) { syncRun { status }",
+    "continueSync(input: {id: $run}) { syncRun { status }",
+    r#"connectIntegration(input: {integration: {id: $crm}, connection: {hubspot: {accessToken: "t"}}}) { integration { name }"#,
+    "disconnectIntegration(input: {integration: {id: $crm}}) { integration { name }",
+    "testConnection(input: {integration: {id: $crm}}) { ok",
+    "simulateManageMode(input: {manageMode: AUTO, managedBy: {id: $crm}}) { simulation { usersChanged }",
     r#"setMapping(input: {user: {id: $hidden}, integration: {id: $crm}, crmUser: {id: $freeCrmUser}}) { mapping { source }"#,
     r#"remapUsers(input: {integration: {id: $crm}, items: [{user: {id: $hidden}, crmUser: {externalId: "2"}}]}) { mappings { source }"#,
     "removeMapping(input: {id: $seenMapping}) { mapping { endReason }",
@@ -518,6 +524,36 @@ async fn what_everybody_is_answered(world: World) {
         other admin: NOT_FOUND
         manager (team), member (team), manager (full), member (full): FORBIDDEN
         admin: WRONG_STATE
+    simulateSync(input: {integration: {id: $crm}}) { syncRun { status }
+        nobody, suspended, deleted, data: 401
+        other admin: NOT_FOUND
+        manager (team), member (team), manager (full), member (full): FORBIDDEN
+        admin: WRONG_STATE
+    continueSync(input: {id: $run}) { syncRun { status }
+        nobody, suspended, deleted, data: 401
+        other admin: NOT_FOUND
+        manager (team), member (team), manager (full), member (full): FORBIDDEN
+        admin: WRONG_STATE
+    connectIntegration(input: {integration: {id: $crm}, connection: {hubspot: {accessToken: "t"}}}) { integration { name }
+        nobody, suspended, deleted, data: 401
+        other admin: NOT_FOUND
+        manager (team), member (team), manager (full), member (full): FORBIDDEN
+        admin: INVALID
+    disconnectIntegration(input: {integration: {id: $crm}}) { integration { name }
+        nobody, suspended, deleted, data: 401
+        other admin: NOT_FOUND
+        manager (team), member (team), manager (full), member (full): FORBIDDEN
+        admin: done
+    testConnection(input: {integration: {id: $crm}}) { ok
+        nobody, suspended, deleted, data: 401
+        other admin: NOT_FOUND
+        manager (team), member (team), manager (full), member (full): FORBIDDEN
+        admin: WRONG_STATE
+    simulateManageMode(input: {manageMode: AUTO, managedBy: {id: $crm}}) { simulation { usersChanged }
+        nobody, suspended, deleted, data: 401
+        other admin: NOT_FOUND
+        manager (team), member (team), manager (full), member (full): FORBIDDEN
+        admin: done
     setMapping(input: {user: {id: $hidden}, integration: {id: $crm}, crmUser: {id: $freeCrmUser}}) { mapping { source }
         nobody, suspended, deleted, data: 401
         other admin: NOT_FOUND

@@ -68,7 +68,7 @@ impl World {
             worlds.push(Self::on(url.as_str(), tempfile::tempdir().expect("a folder")).await);
         }
         for world in &worlds {
-            demo::fill(&world.services, &world.administrator).await.expect("is filled");
+            demo::fill(&world.services, &world.administrator, None).await.expect("is filled");
         }
         worlds
     }

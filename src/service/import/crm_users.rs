@@ -208,6 +208,9 @@ pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
         let tx = work.services.db.write(work.job.organization_id).await?;
         return refuse(work, tx, run, &fault, 0).await;
     }
+    if halted.is_some() {
+        sync_run::publish::clear(&tx, run).await?;
+    }
     if dry {
         forget(&tx, work.job, run).await?;
     } else {

@@ -21,6 +21,7 @@ use crate::service::{
     clock::Time,
     db::{Rows, Sql, Tx, sql::Kind},
     error::Result,
+    sync_run,
 };
 
 /// How often a process cleans up.
@@ -75,6 +76,7 @@ pub async fn sweep(services: &Services, life: Life, stop: &CancellationToken) {
     let failed = |what| move |error| tracing::error!(%error, "old {what} can't be deleted, and stay for now");
     files(services, now - life.file, stop).await.unwrap_or_else(failed("uploaded files"));
     rows(services, now - life.rows, stop).await.unwrap_or_else(failed("rows of imports"));
+    sync_run::retention::sweep(services, now - life.rows, stop).await.unwrap_or_else(failed("changes of sync runs"));
     orphans(services, now - ORPHANED, stop).await.unwrap_or_else(failed("files without an import"));
 }
 

@@ -11,8 +11,8 @@ use crate::service::{
     db::Tx,
     error::Result,
     linking::follow,
-    sync_run::roles::{self, TeamChanges},
-    team::TeamRef,
+    sync_run::roles,
+    team::{TeamRef, Tree},
     user::{
         Patch,
         apply::{self, Applied, FieldChange},
@@ -31,7 +31,10 @@ pub struct Switched {
     pub users: i64,
     /// The first 200 of them, by id, and how each changes.
     pub changes: Vec<(UserId, Vec<FieldChange>)>,
-    pub teams: TeamChanges,
+    /// The paths of teams that are made, in order.
+    pub teams_created: Vec<String>,
+    /// Teams that get another name or place: their paths before and after.
+    pub teams_moved: Vec<(String, String)>,
 }
 
 impl Switched {
@@ -46,8 +49,8 @@ impl Switched {
 }
 
 /// The CRM comes to own titles and teams.
-pub(super) async fn to_auto(tx: &Tx, integration: IntegrationId, before: ManageMode) -> Result<Switched> {
-    if before == ManageMode::Manual {
+pub(super) async fn to_auto(tx: &Tx, integration: IntegrationId, mode: ManageMode) -> Result<Switched> {
+    if mode == ManageMode::Manual {
         let mut sql = tx.sql();
         sql.push("DELETE FROM manual_attributes WHERE ").equals("organization_id", tx.organization_id);
         tx.execute(sql).await?;
@@ -63,7 +66,9 @@ pub(super) async fn to_auto(tx: &Tx, integration: IntegrationId, before: ManageM
         sql.push(" AND crm_role IS NOT NULL");
         tx.execute(sql).await?;
     }
-    let mut switched = Switched { teams: roles::teams_follow(tx, integration).await?, ..Switched::default() };
+    let before = Tree::load(tx.connection(), tx.organization_id).await?;
+    let moved = roles::teams_follow(tx, integration).await?;
+    let mut switched = Switched { teams_moved: moved, ..Switched::default() };
     let mut after = UserId(uuid::Uuid::nil());
     loop {
         let mut sql = tx.sql();
@@ -75,6 +80,11 @@ pub(super) async fn to_auto(tx: &Tx, integration: IntegrationId, before: ManageM
         after = *last;
         switched.take(follow::bring_in_line(tx, integration, &users).await?.into_iter().map(|(applied, _)| applied));
     }
+    // Those that roles have, and those that paths name.
+    let after = Tree::load(tx.connection(), tx.organization_id).await?;
+    let created = after.paths().into_iter().filter(|(id, _)| !before.contains(*id));
+    switched.teams_created = created.map(|(_, path)| path).collect();
+    switched.teams_created.sort_unstable();
     Ok(switched)
 }
 

@@ -8,6 +8,7 @@ pub mod push;
 pub mod query;
 mod queue;
 pub mod request;
+pub mod retention;
 pub mod roles;
 pub mod schedule;
 pub(crate) mod undo;

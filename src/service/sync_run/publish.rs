@@ -69,6 +69,8 @@ pub struct Options<'a> {
     pub import: Option<&'a import_job::Model>,
     /// Work out what the rows come to, and change nothing.
     pub dry: bool,
+    /// It was pulled: what is staged may stay until somebody has looked at it.
+    pub pulled: bool,
     /// The CRM's roles, all of them, where the receipt has any.
     pub roles: Option<&'a [CrmRole]>,
     /// Take back all that was done, but for the list of it.
@@ -141,7 +143,7 @@ pub async fn publish(
     run: SyncRunId,
     options: Options<'_>,
 ) -> Result<(Published, Option<Fault>)> {
-    if options.import.is_some() || options.roles.is_some() {
+    if options.import.is_some() || options.pulled {
         tx.plan_by_index().await?;
     }
     let mut sql = tx.sql();
@@ -150,7 +152,7 @@ pub async fn publish(
     let received = sql.number(tx.connection()).await?;
     let mappings = live_mappings(tx, integration).await?;
     let lost = lost_targets(tx, integration, run, options.is_complete).await?;
-    if let Some(fault) = over_limit(integration, &options, lost, mappings) {
+    if let Some(fault) = over_limit(integration, &options, (lost, 0), mappings) {
         return Ok((Published { received, ..Published::default() }, Some(fault)));
     }
     let mut sql = tx.sql();
@@ -170,8 +172,8 @@ pub async fn publish(
     }
     // A mapping that moves away from a CRM user that has just become inactive is counted once.
     let moved = receipt.left.iter().filter(|left| !deactivated.contains(left)).count();
-    let lost = lost + i64::try_from(moved).unwrap_or(i64::MAX);
-    if let Some(fault) = over_limit(integration, &options, lost, mappings) {
+    let moved = i64::try_from(moved).unwrap_or(i64::MAX);
+    if let Some(fault) = over_limit(integration, &options, (lost, moved), mappings) {
         tx.roll_back().await?;
         return Ok((Published { received, ..Published::default() }, Some(fault)));
     }
@@ -307,20 +309,38 @@ async fn lost_targets(tx: &Tx, integration: &integration::Model, run: SyncRunId,
     Ok(lost)
 }
 
-/// Rule 6: whether the receipt takes the target from too many mappings.
-fn over_limit(integration: &integration::Model, options: &Options<'_>, lost: i64, mappings: i64) -> Option<Fault> {
+/// Rule 6: whether the receipt takes the target from too many mappings: `lost` have it made inactive, `moved` ones would
+/// have another.
+fn over_limit(
+    integration: &integration::Model,
+    options: &Options<'_>,
+    (lost, moved): (i64, i64),
+    mappings: i64,
+) -> Option<Fault> {
     let limit = i64::from(integration.mass_change_limit_percent);
-    (!options.accepted && lost > ALWAYS_ALLOWED && lost * 100 > limit * mappings).then(|| {
-        Fault::new(
-            ErrorCode::MassChangeLimit,
-            format!(
-                "This would make the CRM users of {lost} of {mappings} mappings inactive or move the mappings, more than \
-                 the {limit}% that massChangeLimitPercent allows, so nothing was changed. Is the list complete? If it is \
-                 right, raise the limit of {:?} and send it again.",
-                integration.name
-            ),
+    let hit = lost + moved;
+    if options.accepted || hit <= ALWAYS_ALLOWED || hit * 100 <= limit * mappings {
+        return None;
+    }
+    let what = match (lost, moved) {
+        (_, 0) => format!("make the CRM users of {lost} of {mappings} mappings inactive"),
+        (0, _) => format!("move {moved} of {mappings} mappings to other CRM users"),
+        _ => format!("make the CRM users of {lost} of {mappings} mappings inactive and move {moved} mappings"),
+    };
+    let name = &integration.name;
+    let go_on = if options.pulled {
+        format!(
+            "Look at its changes; if they are right, let it go on with continueSync, or raise the limit of {name:?}."
         )
-    })
+    } else {
+        format!("Is the list complete? If it is right, raise the limit of {name:?} and send it again.")
+    };
+    Some(Fault::new(
+        ErrorCode::MassChangeLimit,
+        format!(
+            "This would {what}, more than the {limit}% that massChangeLimitPercent allows, so nothing was changed. {go_on}"
+        ),
+    ))
 }
 
 const CRM_USER: &[(&str, Kind)] = &[
@@ -374,7 +394,6 @@ async fn upsert(
             }
             _ => {
                 done.updated += 1;
-                seen.push(id);
                 &mut changed
             }
         };
@@ -430,7 +449,7 @@ async fn insert(tx: &Tx, integration: &integration::Model, run: SyncRunId, rows:
 async fn update(tx: &Tx, run: SyncRunId, rows: Rows, seen: &[CrmUserId]) -> Result<()> {
     if !rows.is_empty() {
         let mut sql = tx.sql();
-        sql.push("UPDATE crm_user SET ").equals("sync_run_id", run);
+        sql.push("UPDATE crm_user SET ").equals("sync_run_id", run).push(", ").equals("last_seen_at", tx.now);
         for (name, _) in CRM_USER.iter().skip(2) {
             sql.push(", ").push(name).push(" = r.").push(name);
         }

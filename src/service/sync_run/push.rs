@@ -6,7 +6,7 @@ use entity::{SyncRunId, SyncStatus, SyncTrigger};
 
 use super::{
     close, open,
-    publish::{Options, Staged, publish, stage},
+    publish::{Options, Staged, clear, publish, stage},
 };
 use crate::service::{
     Session,
@@ -58,6 +58,9 @@ pub async fn push(
     stage(&tx, id, &staged).await?;
     let options = Options { actor: Some(session.viewer.user_id), ..Options::default() };
     let (published, halted) = publish(&tx, &integration, id, options).await?;
+    if halted.is_some() {
+        clear(&tx, id).await?;
+    }
     let status = if halted.is_some() { SyncStatus::Halted } else { SyncStatus::Completed };
     close(&tx, id, status, &published, halted.as_ref().map(|fault| fault.message.clone())).await?;
     tx.commit().await?;

@@ -201,18 +201,10 @@ struct Followed {
     crm_role: String,
 }
 
-/// What became of the teams when they followed the roles.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TeamChanges {
-    /// The paths of teams that were made.
-    pub created: Vec<String>,
-    /// Teams that were renamed or moved: their paths before and after.
-    pub moved: Vec<(String, String)>,
-}
-
 /// Brings the teams in line with the roles: a role's team has its name and hangs below its parent's team. A team of the
 /// right name in the right place is taken over; where another is in the way, the team stays as it is.
-pub(crate) async fn teams_follow(tx: &Tx, integration: IntegrationId) -> Result<TeamChanges> {
+/// The paths of those that were renamed or moved, before and after.
+pub(crate) async fn teams_follow(tx: &Tx, integration: IntegrationId) -> Result<Vec<(String, String)>> {
     let mut placed: Vec<(Vec<String>, Row)> = Vec::new();
     for row in load(tx, integration).await?.into_values() {
         if let Some(names) = row.path.as_deref().and_then(|path| team_path::parse(path).ok()) {
@@ -228,7 +220,7 @@ pub(crate) async fn teams_follow(tx: &Tx, integration: IntegrationId) -> Result<
     let mut teams: HashMap<String, TeamId> = followed.into_iter().map(|team| (team.crm_role, team.id)).collect();
     let mut tree = Tree::load(tx.connection(), tx.organization_id).await?;
     let mut taken: HashSet<TeamId> = teams.values().copied().collect();
-    let mut done = TeamChanges::default();
+    let mut moved = Vec::new();
     let mut new = Rows::new(TEAM);
     let mut words = Vec::new();
     for (names, role) in placed {
@@ -243,7 +235,7 @@ pub(crate) async fn teams_follow(tx: &Tx, integration: IntegrationId) -> Result<
             (Some(team), None) => {
                 let before = (tree.path(team), tree.name(team).unwrap_or_default().to_owned());
                 tree.place(team, parent, name.clone());
-                done.moved.push((before.0, tree.path(team)));
+                moved.push((before.0, tree.path(team)));
                 // In their order: a place that one frees, another may take.
                 insert(tx, &mut new).await?;
                 place(tx, team, parent, name, &role.external_id).await?;
@@ -260,7 +252,6 @@ pub(crate) async fn teams_follow(tx: &Tx, integration: IntegrationId) -> Result<
                 let id: TeamId = tx.clock.id();
                 tree.insert(id, parent, name.clone());
                 taken.insert(id);
-                done.created.push(tree.path(id));
                 new.add(&[&id, &parent, name, &role.external_id]);
                 words.push(Changed::new(id, &[], &[Some(name)]));
                 teams.insert(role.external_id, id);
@@ -269,7 +260,7 @@ pub(crate) async fn teams_follow(tx: &Tx, integration: IntegrationId) -> Result<
     }
     insert(tx, &mut new).await?;
     words::update(tx, Words::Team, None, &words).await?;
-    Ok(done)
+    Ok(moved)
 }
 
 const TEAM: &[(&str, Kind)] =

@@ -36,6 +36,10 @@ const MEASURED: Duration = Duration::from_secs(60);
 const OVERLAP: chrono::Duration = chrono::Duration::minutes(5);
 /// How often a pull is begun again because the CRM no longer knew where it stood.
 const ATTEMPTS: i32 = 3;
+/// How often a piece may begin where the one before it did.
+const STALLED: usize = 20;
+/// The CRM's clock is not wrong by more than this.
+const SKEW: chrono::Duration = chrono::Duration::hours(1);
 /// More roles than any CRM lets one make.
 const MOST_ROLES: usize = 100_000;
 
@@ -161,6 +165,7 @@ impl Pull<'_> {
         if is_fresh {
             run = self.begin(client.as_ref(), run).await?;
         }
+        let mut stalled = 0;
         // What an administrator lets go on has been pulled already.
         while run.phase == SyncPhase::Pull {
             if stop.is_cancelled() {
@@ -170,7 +175,14 @@ impl Pull<'_> {
                 return Ok(None);
             }
             let begun = Instant::now();
+            let before = run.cursor.clone();
             run = self.piece(client.as_ref(), run).await?;
+            // A piece may be empty, and the next one begin where it did; not for ever.
+            stalled = if run.cursor.is_some() && run.cursor == before { stalled + 1 } else { 0 };
+            if stalled >= STALLED {
+                let message = "The CRM's answer does not come to an end: nothing was changed.";
+                return Err(Failed::Crm(CrmError::new(Problem::Malformed, message)));
+            }
             pause(self.services, begun, stop).await;
         }
         let roles = match client.has_roles() {
@@ -214,10 +226,6 @@ impl Pull<'_> {
                 "The CRM said that there are {total} records, and sent {records}: the answer is not complete, and \
                  nothing was changed."
             );
-            return Err(Failed::Crm(CrmError::new(Problem::Malformed, message)));
-        }
-        if page.next.is_some() && page.next == run.cursor {
-            let message = "The CRM's answer goes on where it began: nothing was changed.";
             return Err(Failed::Crm(CrmError::new(Problem::Malformed, message)));
         }
         Ok(self.take(run, page).await?)
@@ -269,6 +277,7 @@ impl Pull<'_> {
             .ok_or_else(|| Error::internal("a pull's integration is gone"))?;
         let options = Options {
             is_complete: run.is_complete,
+            pulled: true,
             roles,
             simulate: run.is_simulation,
             accepted: run.is_accepted,
@@ -288,7 +297,7 @@ impl Pull<'_> {
         if run.is_simulation {
             clear(&tx, run.id).await?;
         } else if status == SyncStatus::Completed {
-            remember(&tx, &run).await?;
+            remember(&tx, &run, &integration).await?;
         }
         queue::finish(&tx, &run, status, &published, error).await?;
         tx.commit().await?;
@@ -346,14 +355,16 @@ async fn clear_halted(tx: &Tx, run: &Model) -> Result<()> {
     Ok(())
 }
 
-/// A pull went well: the next one asks for what has changed since.
-async fn remember(tx: &Tx, run: &Model) -> Result<()> {
-    let full: Option<Time> = run.started_at.filter(|_| run.is_complete);
+/// A pull went well: the next one asks for what has changed since the last change that came, by the CRM's clock. Where
+/// that is long ago, since this pull began, by ours, which may differ.
+async fn remember(tx: &Tx, run: &Model, integration: &integration::Model) -> Result<()> {
+    let begun = run.started_at.unwrap_or(tx.now);
+    let until = integration.synced_until.max(run.modified_until).max(Some(begun - SKEW));
+    let full: Option<Time> = run.is_complete.then_some(begun);
     let mut sql = tx.sql();
-    sql.push("UPDATE integration SET ").equals("synced_at", tx.now).push(", synced_until = COALESCE(");
-    sql.bind(run.modified_until).push(", synced_until), full_synced_at = COALESCE(").bind(full);
-    sql.push(", full_synced_at) WHERE ").equals("organization_id", tx.organization_id).push(" AND ");
-    sql.equals("id", run.integration_id);
+    sql.push("UPDATE integration SET ").equals("synced_at", tx.now).push(", ").equals("synced_until", until);
+    sql.push(", full_synced_at = COALESCE(").bind(full).push(", full_synced_at) WHERE ");
+    sql.equals("organization_id", tx.organization_id).push(" AND ").equals("id", run.integration_id);
     tx.execute(sql).await?;
     Ok(())
 }
