@@ -25,6 +25,7 @@ macro_rules! both {
 
 mod bad_input;
 mod bootstrap;
+mod candidates;
 mod client;
 mod concurrency;
 mod crm;
