@@ -55,6 +55,7 @@ bench: ## Measure on a large organisation, in a release build
 	script/with-postgres cargo run --release --example bench
 	script/with-postgres cargo run --release --example bench -- mappings
 	script/with-postgres cargo run --release --example bench -- bulk
+	script/with-postgres cargo run --release --example bench -- syncs
 
 # How long the model is compared on each database, and the reader is fuzzed, in seconds.
 SOAK_SECONDS ?= 300

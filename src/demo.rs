@@ -219,7 +219,10 @@ pub async fn fill(services: &Arc<Services>, administrator: &Administrator, crm: 
 fn succeed(fake: &Fake) {
     let (first, last) = SUCCEEDED;
     let email = format!("{}.{}@acme.example", text::fold(first), text::fold(last));
-    fake.put(CrmKind::Salesforce, FakeUser::new(salesforce_id(SUCCESSOR), email).named(first, last));
+    let all = crm_users();
+    let Some(before) = all.iter().find(|user| user.email.as_deref() == Some(email.as_str())) else { return };
+    let there = fake.user(CrmKind::Salesforce, &before.external_id).unwrap_or_default();
+    fake.put(CrmKind::Salesforce, FakeUser { id: salesforce_id(SUCCESSOR), username: None, created_at: None, ..there });
 }
 
 /// Connects the integration with a fake of its CRM at `base`, and has it follow what happens there: by the minute, with new

@@ -21,6 +21,7 @@ mod mappings;
 mod process;
 mod report;
 mod requests;
+mod syncs;
 mod world;
 
 use std::{env, time::Instant};
@@ -58,6 +59,11 @@ enum Part {
     Step(bulk::Step),
     /// A file of mappings at full size.
     Mappings(mappings::Mappings),
+    /// Pulls from a CRM at full size.
+    Syncs(syncs::Syncs),
+    /// Carries out one pull in a process of its own, so that its memory can be told.
+    #[command(hide = true)]
+    Pull(syncs::Pull),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -84,6 +90,8 @@ fn main() {
     let bulk = match options.part {
         Some(Part::Import(import)) => return runtime.block_on(import.run()),
         Some(Part::Mappings(mappings)) => return runtime.block_on(mappings.run()),
+        Some(Part::Syncs(syncs)) => return runtime.block_on(syncs.run()),
+        Some(Part::Pull(pull)) => return runtime.block_on(pull.run()),
         Some(Part::Step(step)) => return runtime.block_on(step.run()),
         Some(Part::Bulk(bulk)) => Some(bulk.rows),
         None => None,

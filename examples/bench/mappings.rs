@@ -106,7 +106,7 @@ fn tell(report: &mut Report, rows: usize, done: &Done) {
 }
 
 /// What the server would do by itself, a minute later.
-async fn tidy(services: &Services) {
+pub async fn tidy(services: &Services) {
     if services.db.backend() == DbBackend::Postgres {
         services.db.writer().execute_unprepared("VACUUM ANALYZE").await.unwrap();
     } else {
@@ -123,7 +123,7 @@ fn external_id(i: usize) -> String {
 }
 
 /// The numbers from 1, as a table `n (i)`.
-fn numbers(backend: DbBackend, rows: usize) -> String {
+pub fn numbers(backend: DbBackend, rows: usize) -> String {
     if backend == DbBackend::Postgres {
         format!("generate_series(1::bigint, {rows}) AS n (i)")
     } else {
@@ -134,7 +134,7 @@ fn numbers(backend: DbBackend, rows: usize) -> String {
 }
 
 /// The `i`th id of a sort, four hexadecimal digits.
-fn id(backend: DbBackend, sort: &str) -> String {
+pub fn id(backend: DbBackend, sort: &str) -> String {
     if backend == DbBackend::Postgres {
         format!("('01900000-0000-7000-{sort}-' || lpad(to_hex(i), 12, '0'))::uuid")
     } else {

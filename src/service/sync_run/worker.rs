@@ -301,8 +301,10 @@ impl Pull<'_> {
         }
         queue::finish(&tx, &run, status, &published, error).await?;
         tx.commit().await?;
+        let counts = &published.counts;
+        tracing::info!(sync_run = %run.id.0, ?status, received = published.received, ?counts, "a pull ended");
         if status == SyncStatus::Completed && !run.is_simulation {
-            super::metrics::changed(&published.counts);
+            super::metrics::changed(counts);
         }
         Ok(status)
     }

@@ -20,6 +20,7 @@ both!(
     an_email_in_use_is_told,
     a_setting_that_is_switched_on_is_caught_up_with,
     moving_too_many_is_halted,
+    thousands_move_in_one_circle,
 );
 
 /// In the source's words: User ID: X in Salesforce with email abc@def.com inbound creates to User ID: 1. Now a new User ID: Y
@@ -300,4 +301,34 @@ async fn moving_too_many_is_halted(world: World) {
     scene::settings(&world, "CRM", json!({ "massChangeLimitPercent": 100 })).await;
     scene::push_all(&world, "CRM", receipt(1)).await;
     assert_snapshot!(mapped(&world).await.lines().next().unwrap(), @"u00@x.com 11 AUTOMATIC");
+}
+
+/// More than one statement takes at once: whoever moves up may stand in another chunk.
+async fn thousands_move_in_one_circle(world: World) {
+    const MANY: usize = 2_100;
+    scene::integration(&world, "CRM", "OTHER").await;
+    scene::settings(&world, "CRM", json!({ "massChangeLimitPercent": 100 })).await;
+    let rows: Vec<String> = (0..MANY).map(|n| format!("u{n}@x.com,,,,,,,,,,Add")).collect();
+    scene::users(&world, &rows).await;
+    for shift in [0, 1, 1_050] {
+        let line = |n: usize| format!("{n},u{}@x.com\n", (n + shift) % MANY);
+        let text: String = std::iter::once("external_id,email\n".to_owned()).chain((0..MANY).map(line)).collect();
+        let query =
+            "mutation ($text: String!) { it: importCrmUsers(input: {integration: {name: \"CRM\"}, headers: BY_NAME,
+            source: {text: $text}}) { userErrors { message } } }";
+        let asked = world.admin().graphql(query, json!({ "text": text })).await.ok();
+        assert_eq!(asked["it"]["userErrors"], json!([]));
+        world.work().await;
+        let run = last_run(&world).await;
+        let expected = if shift == 0 { "linked" } else { "remapped" };
+        assert!(run.starts_with(&format!("COMPLETED received {MANY} {expected} {MANY}")), "{}", &run[..200]);
+        for n in [0, 1, 999, 2_000, MANY - 1] {
+            let query = format!(
+                r#"{{ user(by: {{email: "u{}@x.com"}}) {{ mappings {{ crmUser {{ externalId }} }} }} }}"#,
+                (n + shift) % MANY
+            );
+            let data = world.read(&query).await;
+            assert_eq!(data["user"]["mappings"][0]["crmUser"]["externalId"], json!(n.to_string()));
+        }
+    }
 }
