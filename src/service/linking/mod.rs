@@ -169,10 +169,12 @@ async fn grant(
         }
     }
     // How everybody stands now: those who wished, and those who have the email of what was left.
-    let mut again: BTreeSet<UserId> = wished.iter().map(|wished| wished.user).collect();
-    again.extend(load::concerned(tx, &Touched { crm_users: left(wished), ..Touched::default() }).await?);
-    let again: Vec<UserId> = again.into_iter().collect();
-    look(tx, integration, &again, receipt, true).await?;
+    let wishers: BTreeSet<UserId> = wished.iter().map(|wished| wished.user).collect();
+    let mut beside = load::concerned(tx, &Touched { crm_users: left(wished), ..Touched::default() }).await?;
+    beside.retain(|user| !wishers.contains(user));
+    look(tx, integration, &wishers.into_iter().collect::<Vec<_>>(), receipt, true).await?;
+    // What these were left alone for has been written down.
+    look(tx, integration, &beside, &mut None, true).await?;
     Ok(())
 }
 

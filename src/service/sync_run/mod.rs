@@ -1,6 +1,7 @@
 //! Receipts of CRM users: pushes, files and pulls, and the linking that follows.
 
 pub mod change;
+mod limit;
 mod metrics;
 mod pair;
 pub mod publish;
