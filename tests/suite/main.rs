@@ -54,3 +54,4 @@ mod store;
 mod support;
 mod uploads;
 mod websocket;
+mod worklist;
