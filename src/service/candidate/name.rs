@@ -78,15 +78,21 @@ pub(super) fn same(a: &[String], b: &[String]) -> bool {
 /// From [`SIMILAR`] to 1 where the names may well be one person's, those of the user by first and last name; `None`
 /// where not.
 ///
-/// At least two words must be alike, one of them more than by its initial. Particles are compared both apart from the
-/// family name and joined to it.
+/// At least two words must be alike, one of them more than by its initial. Particles that only one of the names has apart
+/// are compared joined to the family name too.
 pub(super) fn likeness(given: &[String], family: &[String], theirs: &[String]) -> Option<f64> {
     if given.len() + family.len() == 0 || theirs.is_empty() {
         return None;
     }
     let apart = by_words(given, family, theirs);
-    let joined = by_words(&with_particles(given), &with_particles(family), &with_particles(theirs));
-    let likeness = apart.max(joined).max(by_letters(&[given, family].concat(), theirs));
+    let own = [given, family].concat();
+    let has_particles = |words: &[String]| words.iter().any(|word| weight(word) < 1.0);
+    let joined = if has_particles(&own) == has_particles(theirs) {
+        0.0
+    } else {
+        by_words(&with_particles(given), &with_particles(family), &with_particles(theirs))
+    };
+    let likeness = apart.max(joined).max(by_letters(&own, theirs));
     (likeness >= SIMILAR).then_some(likeness.min(1.0))
 }
 
