@@ -125,10 +125,12 @@ pub fn keys(person: &Person<'_>) -> Vec<String> {
             keys.extend(text::words(local));
         }
     }
-    let first = name::words(person.first_name);
-    let last = name::words(person.last_name);
+    let first = name::latin_words(person.first_name);
+    let last = name::latin_words(person.last_name);
     keys.extend(text::words(person.last_name));
     keys.extend(last.iter().cloned());
+    keys.extend(name::spellings(person.last_name));
+    keys.push(last.concat());
     if let (Some(first), false) = (first.first(), last.is_empty()) {
         let last = last.concat();
         let initial: String = first.chars().take(1).collect();
@@ -136,11 +138,23 @@ pub fn keys(person: &Person<'_>) -> Vec<String> {
     }
     keys.extend(text::words(person.first_name));
     keys.extend(first.iter().cloned());
+    keys.extend(name::spellings(person.first_name));
+    keys.push(first.concat());
     keys.extend(first.iter().flat_map(|word| nickname::other_forms(word)).map(str::to_owned));
     let mut seen = std::collections::HashSet::new();
     keys.retain(|key| key.chars().nth(1).is_some() && seen.insert(key.clone()));
     keys.truncate(MAX_KEYS);
     keys
+}
+
+/// What the words of the last name begin with, in folded Latin letters: who is misspelled in each word of their name is
+/// found by no [key](keys). At most four.
+pub fn beginnings(person: &Person<'_>) -> Vec<String> {
+    let mut beginnings: Vec<String> =
+        name::latin_words(person.last_name).iter().filter_map(|word| name::beginning(word)).take(4).collect();
+    beginnings.sort_unstable();
+    beginnings.dedup();
+    beginnings
 }
 
 /// Whether a mapping's two names are surely two people's, for the warning `NAME_MISMATCH`: both are there, and they
@@ -153,19 +167,28 @@ pub fn names_differ(user_name: &str, crm_name: &str) -> bool {
 /// What the names say. Where one side has none, the words of its email's local part stand in for it, unless the emails
 /// have spoken already.
 fn name_reason(person: &Person<'_>, crm: &CrmPerson<'_>, by_email: bool) -> Option<(f64, MatchReason)> {
-    let mut own = name::words(&format!("{} {}", person.first_name, person.last_name));
-    let mut theirs = name::words(crm.name);
+    let mut given = name::latin_words(person.first_name);
+    let family = name::latin_words(person.last_name);
+    let mut theirs = name::latin_words(crm.name);
     let mut stands_in = false;
-    for (words, email) in [(&mut own, person.email), (&mut theirs, crm.email)] {
-        if words.is_empty() && !by_email && is_telling(&lower(email)) {
-            *words = name::words(local_part(email).split('+').next().unwrap_or_default());
+    let mut stand_in = |words: &mut Vec<String>, email: &str| {
+        if !by_email && is_telling(&lower(email)) {
+            *words = name::latin_words(local_part(email).split('+').next().unwrap_or_default());
             stands_in = true;
         }
+    };
+    if given.is_empty() && family.is_empty() {
+        // Which of them is the first name, an email does not tell.
+        stand_in(&mut given, person.email);
     }
+    if theirs.is_empty() {
+        stand_in(&mut theirs, crm.email);
+    }
+    let own = [given.as_slice(), &family].concat();
     if own.len().max(theirs.len()) >= 2 && !stands_in && name::same(&own, &theirs) {
         return Some((0.55, MatchReason::SameName));
     }
-    let likeness = name::likeness(&own, &theirs)?;
+    let likeness = name::likeness(&given, &family, &theirs)?;
     Some((0.45 * likeness, MatchReason::SimilarName))
 }
 

@@ -60,6 +60,8 @@ pub enum How {
     Walk,
     /// Through what is found under the word at this place, which is little.
     Look(usize),
+    /// Through the users who stand towards an integration as a filter says.
+    Linked,
 }
 
 /// What is found under a word is little up to this number.

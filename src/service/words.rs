@@ -52,8 +52,17 @@ impl Changed {
     }
 }
 
+/// What another alphabet writes is found as it is written and as it is read: `Иван` is under `ivan` too.
 fn words_of(texts: &[String]) -> BTreeSet<String> {
-    texts.iter().flat_map(|text| text::words(text)).collect()
+    let mut words = BTreeSet::new();
+    for text in texts {
+        let written = text::words(text);
+        if !written.iter().all(|word| word.is_ascii()) {
+            words.extend(text::words(&text::latin(text)));
+        }
+        words.extend(written);
+    }
+    words
 }
 
 /// In the order of the table's key, so that what is written together lies together.

@@ -175,7 +175,7 @@ const FIRST: &[&str] = &["Trevor", "Ingrid", "Omar", "Beatrice", "Hector", "Yvon
 const LAST: &[&str] = &["Hartmann", "Okafor", "Quigley", "Bianchi", "Svensson", "Yamamoto", "Crawford"];
 
 /// How many of the hundred must be told first.
-const ENOUGH: usize = 64;
+const ENOUGH: usize = 90;
 
 async fn the_right_one_comes_first(world: World) {
     let pairs: Vec<(&str, Pair)> = PAIRS.iter().flat_map(|(kind, of)| of.iter().map(|pair| (*kind, *pair))).collect();

@@ -55,3 +55,4 @@ mod support;
 mod sync;
 mod uploads;
 mod websocket;
+mod worklist;

@@ -95,6 +95,11 @@ fn names_that_may_be_one_persons() {
         ("Alexander", "Petrov", "Alexandr Petrov"),
         ("Maria", "De La Cruz", "Maria Cruz"),
         ("Michael", "Johnson", "Micheal Johnson"),
+        ("Jörg", "Schäfer", "Joerg Schaefer"),
+        ("P. J.", "Gallagher", "Patrick James Gallagher"),
+        ("Mohammed", "Al-Farsi", "Muhammad Alfarsi"),
+        ("Minh", "Le", "Le Van Minh"),
+        ("Luis Fernando", "Rojas", "Luis Rojas Castillo"),
     ] {
         assert_eq!(
             reasons(&person("x@new.com", first, last), &crm("y@old.com", "", name)),
@@ -108,6 +113,7 @@ fn names_that_may_be_one_persons() {
         ("Maria", "De La Cruz", "Delacruz Maria"),
         ("Sean", "O'Brien", "Sean O’Brien Jr."),
         ("太郎", "山田", "山田太郎"),
+        ("Иван", "Соколов", "Sokolov, Ivan"),
     ] {
         assert_eq!(
             reasons(&person("x@new.com", first, last), &crm("y@old.com", "", name)),
@@ -122,6 +128,7 @@ fn names_that_may_be_one_persons() {
         ("J.", "S.", "John Smith"),
         ("Wei", "Li", "Wen Li"),
         ("Ann", "Lee", "Lee Jordan"),
+        ("Ludwig", "van der Berg", "Ludwig van der Beek"),
     ] {
         assert_eq!(
             reasons(&person("x@new.com", first, last), &crm("y@old.com", "", name)),
@@ -147,6 +154,20 @@ fn keys_find_what_scores() {
         assert!(!keys.contains(&key.to_owned()), "{key}");
     }
     assert_eq!(super::keys(&person("info@new.com", "", "")), Vec::<String>::new());
+}
+
+#[test]
+fn keys_find_what_is_spelled_otherwise() {
+    let jurgen = keys(&person("x@new.com", "Jürgen", "Van der Größ"));
+    for key in ["jurgen", "juergen", "gross", "groess", "vandergross"] {
+        assert!(jurgen.contains(&key.to_owned()), "{key}: {jurgen:?}");
+    }
+    let ivan = keys(&person("x@new.com", "Иван", "Соколов"));
+    for key in ["иван", "соколов", "ivan", "sokolov", "vanya"] {
+        assert!(ivan.contains(&key.to_owned()), "{key}: {ivan:?}");
+    }
+    assert_eq!(beginnings(&person("x@new.com", "Priscilla", "Underhill")), ["under"]);
+    assert_eq!(beginnings(&person("x@new.com", "Jane", "Smith")), Vec::<String>::new());
 }
 
 #[test]

@@ -98,18 +98,24 @@ async fn aliases(session: &Session, users: &[UserId]) -> Result<HashMap<UserId, 
     Ok(aliases)
 }
 
-/// The CRM users of an integration that share an email or the most telling words with each person.
+/// The CRM users of an integration that share an email or the most telling words with each person, or have a word that
+/// begins as a last name does.
 async fn possible(
     session: &Session,
     integration: IntegrationId,
     people: &[(UserId, Person<'_>)],
 ) -> Result<HashMap<UserId, Vec<crm_user::Model>>> {
     let mut words = Rows::new(&[("user_id", Kind::Uuid), ("word", Kind::Text), ("worth", Kind::Int)]);
+    let mut beginnings = Rows::new(&[("user_id", Kind::Uuid), ("lowest", Kind::Text), ("beyond", Kind::Text)]);
     let mut emails = Rows::new(&[("user_id", Kind::Uuid), ("email", Kind::Text)]);
     for (user, person) in people {
         // What tells most comes first.
         for (worth, word) in (1..=MAX_KEYS).rev().zip(candidate::keys(person)) {
             words.add(&[user, &word, &i64::try_from(worth).unwrap_or(1)]);
+        }
+        for beginning in candidate::beginnings(person) {
+            // Every word that begins so lies from this one up to this one and the last character there is.
+            beginnings.add(&[user, &beginning, &format!("{beginning}\u{10ffff}")]);
         }
         for email in std::iter::once(person.email).chain(person.aliases.iter().map(String::as_str)) {
             emails.add(&[user, &email]);
@@ -124,6 +130,10 @@ async fn possible(
     let mut sql = session.sql();
     sql.push("WITH shared AS (SELECT k.user_id, w.crm_user_id, k.worth FROM ").rows(words);
     sql.push(" AS k JOIN crm_user_word w ON w.word = k.word AND ");
+    of(&mut sql, "w");
+    // SQLite keeps to the order of a cross join: each beginning is looked up, not each word compared with all of them.
+    sql.push(" UNION ALL SELECT k.user_id, w.crm_user_id, 1 FROM ").rows(beginnings);
+    sql.push(" AS k CROSS JOIN crm_user_word w WHERE w.word >= k.lowest AND w.word < k.beyond AND ");
     of(&mut sql, "w");
     sql.push(" UNION ALL SELECT k.user_id, c.id, 10000 FROM ").rows(emails);
     sql.push(" AS k JOIN crm_user c ON c.email = k.email AND ");

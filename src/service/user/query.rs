@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use entity::{Email, IntegrationId, LinkState, TeamId, UserId, UserRole, UserStatus, app_user::Model};
+use sea_orm::{ConnectionTrait, DbBackend};
 use serde::{Deserialize, Serialize};
 
 use super::UserRef;
@@ -74,9 +75,10 @@ impl Filter {
     pub fn restrict(&self, session: &Session, sql: &mut Sql) {
         search::restrict(sql, "x.id", search::USERS, session.organization_id(), self.search.as_deref());
         self.restrict_found(session, sql);
+        self.restrict_linked(session, sql);
     }
 
-    /// [`restrict`](Self::restrict), but for the search.
+    /// [`restrict`](Self::restrict), but for the search and the links.
     fn restrict_found(&self, session: &Session, sql: &mut Sql) {
         if let Some(status) = &self.status {
             sql.push(" AND ").any_name("x.status", status);
@@ -97,12 +99,40 @@ impl Filter {
             }
             None => (),
         }
+    }
+
+    fn restrict_linked(&self, session: &Session, sql: &mut Sql) {
         if let Some(link) = &self.link {
-            sql.push(" AND x.id IN (SELECT l.user_id FROM user_link l WHERE ");
-            sql.equals("l.organization_id", session.organization_id()).push(" AND ");
-            sql.equals("l.integration_id", link.integration_id).push(" AND ");
-            sql.any_name("l.state", &link.states).push(")");
+            // Asked for each user: as a list, SQLite would first gather everybody who stands so.
+            sql.push(" AND EXISTS (SELECT 1 FROM user_link l WHERE l.user_id = x.id AND ");
+            link.restrict(session, sql);
+            sql.push(")");
         }
+    }
+}
+
+/// Those who stand so are few up to this number: to put them in order costs less than to look for them among all.
+const FEW: i64 = 20_000;
+
+impl InState {
+    /// Adds the conditions on the links under the alias `l`.
+    fn restrict(&self, session: &Session, sql: &mut Sql) {
+        sql.equals("l.organization_id", session.organization_id()).push(" AND ");
+        sql.equals("l.integration_id", self.integration_id).push(" AND ");
+        sql.any_name("l.state", &self.states);
+    }
+
+    /// Whether to begin with those who stand so; one statement on SQLite, where they must be few. PostgreSQL knows how
+    /// many there are, and goes the cheaper way through the same join.
+    async fn comes_first(&self, session: &Session) -> Result<bool> {
+        if session.reader().get_database_backend() == DbBackend::Postgres {
+            return Ok(true);
+        }
+        let mut sql = session.sql();
+        sql.push("SELECT COUNT(*) AS n FROM (SELECT 1 FROM user_link l WHERE ");
+        self.restrict(session, &mut sql);
+        sql.push(" LIMIT ").bind(FEW + 1).push(") AS found");
+        Ok(sql.number(session.reader()).await? <= FEW)
     }
 }
 
@@ -140,12 +170,27 @@ impl List for Users {
     }
 
     async fn how(&self, session: &Session) -> Result<How> {
-        search::how(session, search::USERS, self.filter.search.as_deref(), |_| ()).await
+        let how = search::how(session, search::USERS, self.filter.search.as_deref(), |_| ()).await?;
+        Ok(match &self.filter.link {
+            Some(link) if how == How::Walk && link.comes_first(session).await? => How::Linked,
+            _ => how,
+        })
     }
 
     fn from(&self, session: &Session, sql: &mut Sql, how: How) {
-        let query = (self.filter.search.as_deref(), how);
-        search::from(sql, "app_user", search::USERS, session.organization_id(), query, |_| ());
+        let (organization_id, search) = (session.organization_id(), self.filter.search.as_deref());
+        match &self.filter.link {
+            Some(link) if how == How::Linked => {
+                sql.push(" FROM user_link l CROSS JOIN app_user x WHERE x.id = l.user_id AND ");
+                link.restrict(session, sql);
+                sql.push(" AND ").equals("x.organization_id", organization_id);
+                search::restrict(sql, "x.id", search::USERS, organization_id, search);
+            }
+            _ => {
+                search::from(sql, "app_user", search::USERS, organization_id, (search, how), |_| ());
+                self.filter.restrict_linked(session, sql);
+            }
+        }
         sql.push(" AND x.deleted_at IS NULL");
         session.visible(sql, "x");
         self.filter.restrict_found(session, sql);

@@ -1,5 +1,6 @@
 //! Text as a search sees it: without accents, case and punctuation.
 
+use any_ascii::any_ascii;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -21,6 +22,13 @@ pub fn fold(text: &str) -> String {
         }
     }
     folded.nfc().collect()
+}
+
+/// The [folded](fold) text in Latin letters: what other alphabets write is spelled as it is read, as far as that can be
+/// told without knowing the language (`Иван` is `ivan`).
+pub fn latin(text: &str) -> String {
+    let folded = fold(text);
+    if folded.is_ascii() { folded } else { any_ascii(&folded).to_ascii_lowercase() }
 }
 
 /// The words of a text, for the search index and for a query alike: folded runs of letters and digits, each once,
@@ -110,6 +118,19 @@ mod tests {
         ] {
             assert_eq!(fold(text), folded);
             assert_eq!(fold(folded), folded, "folding twice is folding once");
+        }
+    }
+
+    #[test]
+    fn other_alphabets_are_spelled_out() {
+        for (text, spelled) in [
+            ("Jane O'Brien", "jane o'brien"),
+            ("Łukasz Groß", "lukasz gross"),
+            ("Екатерина Лебедева", "ekaterina lebedeva"),
+            ("Γιώργος", "giorgos"),
+            ("हिन्दी", "hindi"),
+        ] {
+            assert_eq!(latin(text), spelled);
         }
     }
 
