@@ -19,7 +19,7 @@ shown! {
 }
 
 /// A token that signs a user in; its text is shown once, when it is made.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl ApiToken {
     /// The global id.
     pub async fn id(&self) -> ID {

@@ -20,7 +20,7 @@ shown! {
 }
 
 /// A licence of the organisation's catalogue, which users can hold.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl License {
     /// The global id.
     pub async fn id(&self) -> ID {
@@ -34,7 +34,7 @@ impl License {
 }
 
 /// A configuration profile of the organisation's catalogue; each user has one.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl ConfigurationProfile {
     /// The global id.
     pub async fn id(&self) -> ID {

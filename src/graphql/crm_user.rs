@@ -23,7 +23,7 @@ shown! {
 }
 
 /// What a CRM last said of one of its users.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl CrmUser {
     /// The global id.
     pub async fn id(&self) -> ID {

@@ -31,7 +31,7 @@ impl Link {
 }
 
 /// How a user stands towards an integration.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl Link {
     /// The state, as linking last found it.
     async fn state(&self, ctx: &Context<'_>) -> Result<LinkState> {

@@ -7,6 +7,7 @@ mod api_token;
 mod catalogue;
 mod crm_user;
 pub mod error;
+mod executor;
 mod guard;
 mod id;
 mod import;

@@ -37,7 +37,7 @@ pub enum ManageMode {
 pub struct Organization(pub Arc<organization::Model>);
 
 /// A tenant: its users, teams and integrations, apart from every other's.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl Organization {
     /// The global id.
     pub async fn id(&self) -> ID {

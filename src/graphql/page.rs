@@ -112,7 +112,7 @@ impl<T: Shown> TypeName for Connection<T> {
 }
 
 /// A page of a list, and how to go on from it.
-#[Object(name_type)]
+#[Object(name_type, crate = "crate::graphql::executor")]
 impl<T: Shown> Connection<T> {
     /// The page's objects, each with its place in the list.
     async fn edges(&self) -> Vec<Edge<T>> {
@@ -153,7 +153,7 @@ impl<T: Shown> TypeName for Edge<T> {
 }
 
 /// An object of a page, and its place in the list.
-#[Object(name_type)]
+#[Object(name_type, crate = "crate::graphql::executor")]
 impl<T: Shown> Edge<T> {
     /// The place in the list, to be given as `after` or `before`.
     async fn cursor(&self) -> &str {

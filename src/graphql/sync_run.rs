@@ -59,7 +59,7 @@ pub enum SyncStatus {
 }
 
 /// A receipt of CRM users (a pull, a push, a file) and the linking that followed.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl SyncRun {
     /// The global id.
     pub async fn id(&self) -> ID {

@@ -29,7 +29,7 @@ shown! {
 }
 
 /// A team; teams form a hierarchy of any depth.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl Team {
     /// The global id.
     pub async fn id(&self) -> ID {

@@ -42,7 +42,7 @@ shown! {
 }
 
 /// A file that is, or was, imported.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl ImportJob {
     /// The global id.
     pub async fn id(&self) -> ID {
@@ -267,7 +267,7 @@ impl ImportRevert {
 }
 
 /// A row of a file, and what became of it.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl ImportRow {
     /// The line of the file that the row starts on; the header is line 1.
     async fn line(&self) -> i64 {

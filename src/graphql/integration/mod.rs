@@ -67,7 +67,7 @@ pub enum EmailDedupe {
 }
 
 /// A CRM that the organisation's users are matched with.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl Integration {
     /// The global id.
     pub async fn id(&self) -> ID {
@@ -165,7 +165,7 @@ impl Integration {
 }
 
 /// How an integration matches users.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl IntegrationSettings {
     /// Link a user and a CRM user whose emails match. Default: true.
     async fn auto_link_by_email(&self) -> bool {
@@ -216,7 +216,7 @@ impl IntegrationSettings {
 pub struct Coverage(query::Coverage);
 
 /// How many users stand how towards the integration.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl Coverage {
     /// All users that the viewer sees.
     async fn users(&self) -> i64 {

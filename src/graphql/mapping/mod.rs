@@ -83,7 +83,7 @@ pub enum MappingWarningKind {
 }
 
 /// Who is whom in an integration, from when to when.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl Mapping {
     /// The global id.
     pub async fn id(&self) -> ID {
@@ -187,7 +187,7 @@ pub struct MappingWarning {
 }
 
 /// Something that may be odd about a mapping.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl MappingWarning {
     /// What kind of oddity it is.
     async fn kind(&self) -> MappingWarningKind {

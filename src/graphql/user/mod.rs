@@ -36,7 +36,7 @@ shown! {
 }
 
 /// A user of the revenue application.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl User {
     /// The global id.
     pub async fn id(&self) -> ID {
