@@ -198,7 +198,7 @@ pub enum SyncChangeKind {
 }
 
 /// What a receipt did, or left alone.
-#[Object]
+#[Object(crate = "crate::graphql::executor")]
 impl SyncChange {
     /// What kind of change it is.
     async fn kind(&self) -> SyncChangeKind {

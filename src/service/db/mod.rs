@@ -155,6 +155,25 @@ impl Db {
         Ok(Tx { organization_id, ..self.begin().await? })
     }
 
+    /// Has PostgreSQL look anew at tables that have grown to twice what it knows of them, before a statement goes over all
+    /// that has been staged: its own look comes a minute later, and a plan for a handful of rows would be quadratic.
+    pub async fn look_again(&self, tables: &[&str]) -> Result<()> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let mut sql = Sql::new(self.backend());
+        sql.push(
+            "SELECT c.relname::text AS name FROM pg_class c WHERE pg_table_is_visible(c.oid) AND c.relkind = 'r' ",
+        );
+        sql.push("AND (c.reltuples < 0 OR pg_relation_size(c.oid) / current_setting('block_size')::bigint > ");
+        sql.push("2 * c.relpages + 4) AND ").any_text("c.relname", tables);
+        let grown: Vec<String> = sql.map(&self.writer, |row| row.try_get("", "name")).await?;
+        for table in tables.iter().filter(|table| grown.iter().any(|name| name == *table)) {
+            self.writer.execute_unprepared(&format!("ANALYZE {table}")).await?;
+        }
+        Ok(())
+    }
+
     /// Opens a transaction that makes an organisation, or that concerns none.
     pub async fn begin(&self) -> Result<Tx> {
         let options = TransactionOptions {

@@ -31,6 +31,8 @@ use crate::service::{
 const CHUNK_ROWS: usize = 1_000;
 /// Bytes of a chunk, about, at most: one row may be 2 MiB.
 const CHUNK_BYTES: usize = 8 * 1024 * 1024;
+/// The tables that what is staged is brought into, and out of.
+pub const PUBLISHED: [&str; 6] = ["app_user", "crm_user", "crm_user_stage", "mapping", "mapping_stage", "user_link"];
 /// How often the queue is looked at when nobody wakes the worker.
 const IDLE: Duration = Duration::from_secs(2);
 
@@ -145,6 +147,9 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
     work.remember(cursor).await?;
     if job.phase == ImportPhase::Rows && !work.go_over(cursor, stop).await? {
         return work.release().await;
+    }
+    if job.kind != ImportKind::Users {
+        services.db.look_again(&PUBLISHED).await?;
     }
     match job.kind {
         ImportKind::Users => users::finish(&mut work, stop).await,

@@ -23,7 +23,7 @@ use crate::{
         crm_user::{Incoming, incoming::normalize},
         db::Tx,
         error::{Error, Fault, Result},
-        import::worker::pause,
+        import::worker::{PUBLISHED, pause},
         linking::receipt::{self, Change},
     },
 };
@@ -189,6 +189,7 @@ impl Pull<'_> {
             true => Some(all_roles(client.as_ref()).await.map_err(Failed::Crm)?),
             false => None,
         };
+        self.services.db.look_again(&PUBLISHED).await?;
         Ok(Some(self.publish(roles.as_deref()).await?))
     }
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use entity::{Email, IntegrationId, LinkState, TeamId, UserId, UserRole, UserStatus, app_user::Model};
-use sea_orm::{ConnectionTrait, DbBackend};
+use sea_orm::DbBackend;
 use serde::{Deserialize, Serialize};
 
 use super::UserRef;
