@@ -245,6 +245,15 @@ impl Tx {
         Ok(())
     }
 
+    /// Has PostgreSQL count tables that this transaction fills: it takes them for as empty as they were, and what joins them
+    /// would be quadratic. Others wait with counting the same tables until the transaction ends, so for large ones only.
+    pub async fn count_anew(&self, tables: &str) -> Result<()> {
+        if self.backend == DbBackend::Postgres {
+            self.txn.execute_unprepared(&format!("ANALYZE {tables}; DISCARD PLANS")).await?;
+        }
+        Ok(())
+    }
+
     /// Runs a statement; the number of rows that it changed.
     pub async fn execute(&self, sql: Sql) -> Result<u64> {
         Ok(self.txn.execute_raw(sql.statement()).await?.rows_affected())

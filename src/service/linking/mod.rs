@@ -203,7 +203,11 @@ async fn look(
     last: bool,
 ) -> Result<Vec<Wished>> {
     let mut wished = Vec::new();
-    for chunk in users.chunks(CHUNK) {
+    for (i, chunk) in users.chunks(CHUNK).enumerate() {
+        // At the first chunk of several, and whenever there are four times as many mappings.
+        if users.len() > CHUNK && (i == 0 || i.is_power_of_two() && i.trailing_zeros() % 2 == 0) {
+            tx.count_anew("crm_user, mapping, user_link").await?;
+        }
         wished.extend(look_at(tx, integration, chunk, receipt, last).await?);
     }
     Ok(wished)
