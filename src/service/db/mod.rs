@@ -93,6 +93,9 @@ impl Db {
                 sqlite_options(options)
                     .pragma("cache_size", "-24000")
                     .pragma("wal_autocheckpoint", "8000")
+                    // What a savepoint may have to put back would lie in memory otherwise: a third of a gigabyte for a
+                    // receipt of a million.
+                    .pragma("temp_store", "FILE")
                     .row_buffer_size(2_048)
             });
             let writer = Database::connect(writer).await?;

@@ -203,14 +203,23 @@ async fn look(
     last: bool,
 ) -> Result<Vec<Wished>> {
     let mut wished = Vec::new();
-    for (i, chunk) in users.chunks(CHUNK).enumerate() {
-        // At the first chunk of several, and whenever there are four times as many mappings.
-        if users.len() > CHUNK && (i == 0 || i.is_power_of_two() && i.trailing_zeros() % 2 == 0) {
-            tx.count_anew("crm_user, mapping, user_link").await?;
-        }
+    if users.len() > CHUNK {
+        tx.count_anew("crm_user, mapping, user_link").await?;
+    }
+    for (i, chunk) in (0..).zip(users.chunks(CHUNK)) {
+        count_grown(tx, i, "crm_user, mapping, user_link").await?;
         wished.extend(look_at(tx, integration, chunk, receipt, last).await?);
     }
     Ok(wished)
+}
+
+/// Has PostgreSQL count the tables that a transaction fills chunk by chunk: before the second chunk, and whenever they have
+/// grown fourfold since.
+pub async fn count_grown(tx: &Tx, chunk: u32, tables: &str) -> Result<()> {
+    if chunk.is_power_of_two() && chunk.trailing_zeros().is_multiple_of(2) {
+        tx.count_anew(tables).await?;
+    }
+    Ok(())
 }
 
 async fn look_at(

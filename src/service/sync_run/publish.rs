@@ -206,7 +206,8 @@ async fn carry_out(
     };
     let mut deactivated = HashSet::new();
     let mut after = i64::MIN;
-    loop {
+    for chunk in 0_u32.. {
+        linking::count_grown(tx, chunk, "crm_user").await?;
         let pairs = load(tx, integration, run, after, options.absent, &places).await?;
         let Some(last) = pairs.last() else { break };
         after = last.line;
