@@ -26,7 +26,8 @@ use crate::{
     bootstrap, client,
     config::{Bootstrap, Cli, Command, DatabaseSettings, FAKE_CRM, FakeCrm, Migrate, Serve},
     crm::{Network, Patience, fake},
-    database, demo, graphql, http,
+    database, demo, graphql,
+    http::{self, Serving},
     service::{
         Error, ErrorCode, Limits, Services,
         clock::Clock,
@@ -144,14 +145,14 @@ fn print(text: &str) {
 }
 
 async fn migrate(settings: Migrate) -> Result<(), String> {
-    telemetry::start(&settings.log);
+    telemetry::start(&settings.log)?;
     prepare_default_folder(&settings.database)?;
     database::open(&settings.database, Clock::system()).await?;
     Ok(())
 }
 
 async fn make_administrator(settings: Bootstrap) -> Result<(), String> {
-    telemetry::start(&settings.log);
+    telemetry::start(&settings.log)?;
     prepare_default_folder(&settings.database)?;
     let db = database::open(&settings.database, Clock::system()).await?;
     let administrator = bootstrap::administrator(&db, &settings.organization, &settings.admin_email)
@@ -179,7 +180,11 @@ fn prepare_default_folder(settings: &DatabaseSettings) -> Result<(), String> {
 }
 
 async fn serve(settings: Serve) -> Result<(), String> {
-    telemetry::start(&settings.log);
+    let traces = telemetry::start(&settings.log)?;
+    // A connection is an open file, and what a process starts with is often a thousand.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "no more files can be open at once than at the start");
+    }
     let (listener, address) = listen(&settings.listen, "COUNTERPART_LISTEN").await?;
     let base = match settings.public_url {
         Some(url) => url,
@@ -213,7 +218,8 @@ async fn serve(settings: Serve) -> Result<(), String> {
     ));
 
     let stop = CancellationToken::new();
-    let app = http::router(Arc::clone(&services), stop.clone());
+    let serving = Serving { max_clients: settings.front.max_clients, grace: GRACE, ..Serving::default() };
+    let app = http::router(Arc::clone(&services), settings.front, stop.clone())?;
     stop_on_signal(stop.clone())?;
     tokio::spawn(upkeep(stop.clone()));
     let life = retention::Life::days(settings.import_days, settings.upload_days);
@@ -241,13 +247,16 @@ async fn serve(settings: Serve) -> Result<(), String> {
         print(&guide);
     }
     tracing::info!(%address, public_url = %base, "serving");
-    http::serve(listener, app, stop, GRACE).await.map_err(|error| format!("the server stopped: {error}"))?;
+    http::serve(listener, app, serving, stop).await;
     for worker in workers {
         if tokio::time::timeout(GRACE, worker).await.is_err() {
             tracing::warn!("an import or a pull did not come to the end of its chunk; it goes on at the next start");
         }
     }
     tracing::info!("stopped");
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
     Ok(())
 }
 
@@ -294,7 +303,7 @@ async fn demo_crm() -> Result<(TcpListener, SocketAddr), String> {
 
 /// Serves the fakes, with the demonstration's people in them.
 async fn fake_crm(settings: FakeCrm) -> Result<(), String> {
-    telemetry::start(&settings.log);
+    telemetry::start(&settings.log)?;
     let (listener, address) = listen(&settings.listen, "COUNTERPART_FAKE_CRM_LISTEN").await?;
     let base = local_url(address)?;
     let fake = fake::Fake::new(Clock::system());
@@ -370,7 +379,7 @@ fn stop_on_signal(stop: CancellationToken) -> Result<(), String> {
 
 /// Keeps the metrics' memory bounded while nobody reads them.
 async fn upkeep(stop: CancellationToken) {
-    let metrics = telemetry::metrics();
+    let metrics = telemetry::metrics::handle();
     while stop.run_until_cancelled(tokio::time::sleep(Duration::from_secs(5))).await.is_some() {
         metrics.run_upkeep();
     }

@@ -1,8 +1,10 @@
 //! The settings: flags, and environment variables of the same meaning.
 
-use std::path::PathBuf;
+use std::{iter, path::PathBuf};
 
-use clap::{Args, Parser, Subcommand};
+use axum::http::HeaderValue;
+use clap::{Args, FromArgMatches, Parser, Subcommand};
+use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -51,6 +53,8 @@ pub struct Serve {
     pub database: DatabaseSettings,
     #[command(flatten)]
     pub log: LogSettings,
+    #[command(flatten)]
+    pub front: FrontSettings,
 
     /// Where to listen: address and port.
     #[arg(long, env = "COUNTERPART_LISTEN", value_name = "ADDRESS", default_value = "127.0.0.1:8000")]
@@ -131,6 +135,116 @@ pub struct Serve {
     pub demo: bool,
 }
 
+/// What the front door takes, and from whom.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Front door")]
+pub struct FrontSettings {
+    /// The largest JSON body, in bytes.
+    #[arg(long, env = "COUNTERPART_MAX_BODY_BYTES", value_name = "BYTES", default_value_t = 2 * 1024 * 1024, value_parser = size)]
+    pub max_body_bytes: usize,
+
+    /// The longest GraphQL document, in bytes.
+    #[arg(long, env = "COUNTERPART_MAX_DOCUMENT_BYTES", value_name = "BYTES", default_value_t = 64 * 1024, value_parser = size)]
+    pub max_document_bytes: usize,
+
+    /// As many tokens may a document have.
+    #[arg(long, env = "COUNTERPART_MAX_DOCUMENT_TOKENS", value_name = "NUMBER", default_value_t = 10_000, value_parser = size)]
+    pub max_document_tokens: usize,
+
+    /// As many fields may a document select, its fragments spelled out.
+    #[arg(long, env = "COUNTERPART_MAX_FIELDS", value_name = "NUMBER", default_value_t = 3_000)]
+    pub max_fields: u64,
+
+    /// As deep may fields be nested.
+    #[arg(
+        long, env = "COUNTERPART_MAX_DEPTH", value_name = "NUMBER", default_value_t = 32,
+        value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=50)
+    )]
+    pub max_depth: usize,
+
+    /// As many aliases may a document have, its fragments spelled out.
+    #[arg(long, env = "COUNTERPART_MAX_ALIASES", value_name = "NUMBER", default_value_t = 500)]
+    pub max_aliases: u64,
+
+    /// As many directives may a document have, its fragments spelled out.
+    #[arg(long, env = "COUNTERPART_MAX_DIRECTIVES", value_name = "NUMBER", default_value_t = 200)]
+    pub max_directives: u64,
+
+    /// As many fields may an operation's answer come to, by the size of the pages that it asks for.
+    #[arg(long, env = "COUNTERPART_MAX_COMPLEXITY", value_name = "NUMBER", default_value_t = 100_000)]
+    pub max_complexity: u64,
+
+    /// As many operations may come in one request, in a JSON array.
+    #[arg(long, env = "COUNTERPART_MAX_BATCH", value_name = "NUMBER", default_value_t = 10, value_parser = size)]
+    pub max_batch: usize,
+
+    /// As many operations may a websocket have at once.
+    #[arg(long, env = "COUNTERPART_MAX_SOCKET_OPERATIONS", value_name = "NUMBER", default_value_t = 100, value_parser = size)]
+    pub max_socket_operations: usize,
+
+    /// How long an operation may take, in seconds; one that brings a file, ten times as long.
+    #[arg(
+        long, env = "COUNTERPART_REQUEST_SECONDS", value_name = "SECONDS", default_value_t = 60,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub request_seconds: u64,
+
+    /// How long a client may be silent in the middle of a body, in seconds.
+    #[arg(
+        long, env = "COUNTERPART_BODY_SECONDS", value_name = "SECONDS", default_value_t = 30,
+        value_parser = clap::value_parser!(u64).range(1..=3_600)
+    )]
+    pub body_seconds: u64,
+
+    /// As many operations may be at work at once, in this process; more are sent away until there is room.
+    #[arg(long, env = "COUNTERPART_MAX_OPERATIONS", value_name = "NUMBER", default_value_t = 256, value_parser = size)]
+    pub max_operations: usize,
+
+    /// As many connections may be open at once, in this process.
+    #[arg(long, env = "COUNTERPART_MAX_CLIENTS", value_name = "NUMBER", default_value_t = 20_000, value_parser = size)]
+    pub max_clients: usize,
+
+    /// As many operations may one token ask for in a minute, of each process; up to a tenth of them at once. 0: any number.
+    #[arg(long, env = "COUNTERPART_OPERATIONS_PER_MINUTE", value_name = "NUMBER", default_value_t = 6_000)]
+    pub operations_per_minute: u32,
+
+    /// As many times in a minute may one address come with no token, or with one that does not sign in. 0: any number.
+    #[arg(long, env = "COUNTERPART_FAILED_SIGN_INS_PER_MINUTE", value_name = "NUMBER", default_value_t = 120)]
+    pub failed_sign_ins_per_minute: u32,
+
+    /// Proxies in front, whose `X-Forwarded-For` is believed: addresses or networks (`10.0.0.0/8`), with commas between them.
+    #[arg(long, env = "COUNTERPART_TRUSTED_PROXIES", value_name = "NETWORKS", value_delimiter = ',', value_parser = network)]
+    pub trusted_proxies: Vec<IpNet>,
+
+    /// Web pages of these origins may use the API (`https://app.example.com`), with commas between them; `*`: of any.
+    #[arg(long, env = "COUNTERPART_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin)]
+    pub cors_origins: Vec<HeaderValue>,
+
+    /// Whether the schema is told to those who ask: to GraphiQL and to code generators. They can read `schema.graphql`
+    /// instead.
+    #[arg(long, env = "COUNTERPART_INTROSPECTION", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub introspection: bool,
+
+    /// Whether clients may send a document once and its hash from then on (automatic persisted queries).
+    #[arg(long, env = "COUNTERPART_PERSISTED_QUERIES", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    pub persisted_queries: bool,
+
+    /// A file with the only operations that are carried out: the manifest that Apollo's, Relay's or The Guild's tools make of
+    /// a client's documents. Clients send an operation's id, or its text.
+    #[arg(long, env = "COUNTERPART_OPERATIONS", value_name = "FILE")]
+    pub operations: Option<PathBuf>,
+}
+
+impl Default for FrontSettings {
+    /// What holds where no setting says otherwise.
+    fn default() -> Self {
+        let command = Self::augment_args(clap::Command::new("serve").no_binary_name(true));
+        let matches = command.mut_args(|arg| arg.env(None::<&str>)).get_matches_from(iter::empty::<&str>());
+        // Every setting has a default, as a test sees to.
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct Bootstrap {
     #[command(flatten)]
@@ -207,6 +321,11 @@ pub struct LogSettings {
     /// How the log is written to standard error.
     #[arg(long, env = "COUNTERPART_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+
+    /// The OpenTelemetry collector that traces are sent to, over HTTP (`http://localhost:4318`). The other variables of
+    /// OpenTelemetry (OTEL_SERVICE_NAME, OTEL_TRACES_SAMPLER, OTEL_EXPORTER_OTLP_HEADERS) hold as well.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<Url>,
 }
 
 /// An address that others go below: with a host, and ending in a slash.
@@ -235,6 +354,23 @@ fn bytes(text: &str) -> Result<u64, String> {
     text.parse().ok().filter(|bytes| *bytes > 0).ok_or_else(|| "give a whole number, without a unit".to_owned())
 }
 
+fn size(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|size| *size > 0).ok_or_else(|| "give a whole number over 0".to_owned())
+}
+
+fn network(text: &str) -> Result<IpNet, String> {
+    let text = text.trim();
+    let alone = || text.parse().ok().map(|address: std::net::IpAddr| address.into());
+    text.parse().ok().or_else(alone).ok_or_else(|| "give addresses or networks, such as 10.0.0.0/8".to_owned())
+}
+
+fn origin(text: &str) -> Result<HeaderValue, String> {
+    let text = text.trim();
+    let is_origin = Url::parse(text).is_ok_and(|url| url.has_host() && url.origin().ascii_serialization() == text);
+    let value = HeaderValue::from_str(text).ok().filter(|_| is_origin || text == "*");
+    value.ok_or_else(|| "give origins, such as https://app.example.com, without a path".to_owned())
+}
+
 fn log_filter(text: &str) -> Result<String, String> {
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
@@ -248,6 +384,19 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_front_door_has_defaults() {
+        assert_eq!(FrontSettings::default().max_batch, 10);
+    }
+
+    #[test]
+    fn origins_and_networks_are_checked() {
+        assert!(origin("https://app.example.com").is_ok() && origin("http://localhost:3000").is_ok());
+        assert!(origin("https://app.example.com/").is_err() && origin("app.example.com").is_err());
+        assert_eq!(network("10.1.2.3").unwrap().to_string(), "10.1.2.3/32");
+        assert!(network("proxy").is_err());
     }
 
     #[test]

@@ -13,7 +13,7 @@ use crate::{
     client::{Connection, Request, load, medians, quantile},
     floor,
     report::Report,
-    world::{World, email},
+    world::{World, email, front_door},
 };
 
 const CONNECTIONS: usize = 16;
@@ -51,8 +51,8 @@ pub async fn measure(world: &World, scale: Scale, report: &mut Report) {
     let wire = Wire { address: listener.local_addr().unwrap(), token: world.administrator.token.clone() };
     let app = Router::new()
         .nest("/floor", floor::router(&world.services.db))
-        .merge(http::router(Arc::clone(&world.services), stop.clone()));
-    let server = tokio::spawn(http::serve(listener, app, stop.clone(), Duration::from_secs(1)));
+        .merge(http::router(Arc::clone(&world.services), front_door(), stop.clone()).unwrap());
+    let server = tokio::spawn(http::serve(listener, app, http::Serving::default(), stop.clone()));
 
     let one = format!("{{ user(by: {{email: \"{}\"}}) {{ email firstName lastName }} }}", email(SOMEBODY));
     for (name, path, query) in [
@@ -66,7 +66,7 @@ pub async fn measure(world: &World, scale: Scale, report: &mut Report) {
     searches(&wire, &one, scale, report);
 
     stop.cancel();
-    server.await.unwrap().unwrap();
+    server.await.unwrap();
 }
 
 async fn against_floor(wire: &Wire, name: &str, path: &str, query: &str, scale: Scale, report: &mut Report) {

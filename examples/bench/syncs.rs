@@ -4,13 +4,7 @@
 //! The floor, on PostgreSQL, is the same rows brought into the same tables, emptied, by a statement a table, from tables
 //! that are loaded already; the mappings come of a join by email. It runs in a transaction that is rolled back.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::Command,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{fs, path::PathBuf, process::Command, sync::Arc, time::Instant};
 
 use chrono::{TimeDelta, Utc};
 use clap::Args;
@@ -248,8 +242,8 @@ impl Bench {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app = http::router(Arc::clone(&self.services), stop.clone());
-        let server = tokio::spawn(http::serve(listener, app, stop.clone(), Duration::from_secs(1)));
+        let app = http::router(Arc::clone(&self.services), world::front_door(), stop.clone()).unwrap();
+        let server = tokio::spawn(http::serve(listener, app, http::Serving::default(), stop.clone()));
         let query = r#"{ user(by: {email: "user.4321@acme.example"}) { email firstName lastName } }"#;
         let request = Request::post("/graphql", &self.administrator.token, query);
         self.forget_complete().await;
@@ -272,7 +266,7 @@ impl Bench {
             report.at_most("… while it goes on", busy, 50.0, " ms");
         }
         stop.cancel();
-        server.await.unwrap().unwrap();
+        server.await.unwrap();
     }
 
     /// The seconds that the same rows take by hand.

@@ -4,6 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use counterpart::{
     bootstrap::{self, Administrator},
+    config::FrontSettings,
     crm::{Network, Patience},
     database,
     service::{
@@ -32,6 +33,11 @@ pub const INTEGRATION: &str = "CRM";
 /// Teams on each of the five levels, those of a level spread evenly below the level above.
 const LEVELS: [usize; 5] = [5, 25, 125, 250, 375];
 pub const TEAMS: usize = 780;
+
+/// The front door for somebody who asks as often as they can.
+pub fn front_door() -> FrontSettings {
+    FrontSettings { operations_per_minute: 0, ..FrontSettings::default() }
+}
 
 pub struct World {
     pub services: Arc<Services>,

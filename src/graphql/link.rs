@@ -8,7 +8,7 @@ use super::{
     integration::Integration,
     loaders,
     mapping::Mapping,
-    page, session,
+    session,
     user::{LinkState, User},
 };
 use crate::service::{candidate, page::MAX_SIZE};
@@ -51,7 +51,6 @@ impl Link {
     }
 
     /// CRM users this user could be mapped to, best first: those that nobody else is mapped to; for administrators.
-    #[graphql(complexity = "CANDIDATES + page::cost(first, None, child_complexity)")]
     async fn candidates(
         &self,
         ctx: &Context<'_>,
@@ -79,9 +78,6 @@ impl Link {
             .collect())
     }
 }
-
-/// What it costs to look for the candidates of one user, for the complexity limit.
-const CANDIDATES: usize = 500;
 
 /// A CRM user that a user may be.
 #[derive(SimpleObject)]

@@ -6,9 +6,9 @@
 mod api_token;
 mod catalogue;
 mod crm_user;
+pub mod document;
 pub mod error;
 mod executor;
-mod guard;
 mod id;
 mod import;
 mod input;
@@ -34,17 +34,16 @@ mod tests;
 
 use std::sync::Arc;
 
-use async_graphql::{Context, MergedObject, MergedSubscription, Request, Response, ServerError};
-use futures::{
-    StreamExt,
-    stream::{self, BoxStream},
-};
+use async_graphql::{Context, MergedObject, MergedSubscription, Request, Response, ServerError, ValidationMode};
+use futures::{StreamExt, stream::BoxStream};
 
 use self::{
+    document::{Document, Documents, Limits, Prepared},
     error::{Failure, Result},
     loaders::Loaders,
     order::Shape,
     pace::Pace,
+    watch::Watches,
 };
 use crate::service::Session;
 
@@ -77,16 +76,66 @@ pub struct Mutation(
 #[derive(MergedSubscription, Default)]
 pub struct Subscription(import::ImportSubscription, sync_run::SyncRunSubscription);
 
-pub type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
+type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 
-/// What a request may cost at most, by its page sizes: a field of an object costs 1.
-const MAX_COMPLEXITY: usize = 500_000;
+/// What a client gets: documents are read, and the operations in them carried out.
+pub struct Api {
+    schema: Schema,
+    documents: Documents,
+}
 
-/// The schema.
-pub fn schema() -> Schema {
+impl Api {
+    /// # Errors
+    /// A schema that does not hold together.
+    pub fn new(limits: Limits, introspection: bool) -> Result<Self, String> {
+        let schema = schema();
+        let documents = Documents::new(&schema.sdl(), limits, introspection)?;
+        Ok(Self { schema, documents })
+    }
+
+    /// Reads a document, to know whether it can be carried out.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(&self, document: &str) -> Result<Arc<Document>, Vec<ServerError>> {
+        self.documents.read(document).map_err(completed)
+    }
+
+    /// Prepares the operation that a request asks for.
+    ///
+    /// # Errors
+    /// What is wrong with its document, its name or its variables, or that it asks too much.
+    pub fn prepare(&self, request: Request) -> Result<Prepared, Vec<ServerError>> {
+        self.documents.prepare(request).map_err(completed)
+    }
+
+    /// Answers a query or a mutation.
+    pub async fn execute(&self, session: Session, prepared: Prepared) -> Response {
+        let Ready { request, pace, shape } = Ready::of(session, prepared);
+        let mut response = complete(pace.run(self.schema.execute(request)).await);
+        shape.arrange(&mut response.data);
+        response
+    }
+
+    /// Answers a subscription, with a response for each event.
+    pub fn subscribe(&self, session: Session, prepared: Prepared) -> BoxStream<'static, Response> {
+        let Ready { request, pace, shape } = Ready::of(session, prepared);
+        pace.follow(self.schema.execute_stream(request))
+            .map(move |response| {
+                let mut response = complete(response);
+                shape.arrange(&mut response.data);
+                response
+            })
+            .boxed()
+    }
+}
+
+fn schema() -> Schema {
+    // Documents have been validated when they come here, by stricter rules.
     Schema::build(Query::default(), Mutation::default(), Subscription::default())
-        .limit_complexity(MAX_COMPLEXITY)
-        .limit_recursive_depth(guard::MAX_DEPTH + 1)
+        .data(Watches::default())
+        .validation_mode(ValidationMode::Fast)
+        .limit_recursive_depth(document::NESTING)
         .finish()
 }
 
@@ -95,23 +144,20 @@ pub fn sdl() -> String {
     schema().sdl()
 }
 
-/// A request that is fit to be validated, with all that the resolvers need.
-struct Prepared {
+/// A request with all that the resolvers need.
+struct Ready {
     request: Request,
     pace: Arc<Pace>,
     shape: Shape,
 }
 
-fn prepare(session: Option<Session>, mut request: Request) -> Result<Prepared, Vec<ServerError>> {
-    let session = Arc::new(session.ok_or_else(Failure::unauthenticated).map_err(ServerError::from)?);
-    guard::check(&mut request)?;
-    let name = request.operation_name.clone();
-    let document = request.parsed_query()?;
-    let operation = guard::operation(document, name.as_deref());
-    let shape = operation.map(|operation| Shape::of(document, operation)).unwrap_or_default();
-    let pace = Arc::new(Pace::default());
-    let loaders = Arc::new(Loaders::new(&session, &pace));
-    Ok(Prepared { request: request.data(session).data(loaders), pace, shape })
+impl Ready {
+    fn of(session: Session, Prepared { request, shape, .. }: Prepared) -> Self {
+        let session = Arc::new(session);
+        let pace = Arc::new(Pace::default());
+        let loaders = Arc::new(Loaders::new(&session, &pace));
+        Self { request: request.data(session).data(loaders), pace, shape }
+    }
 }
 
 fn complete(mut response: Response) -> Response {
@@ -119,36 +165,19 @@ fn complete(mut response: Response) -> Response {
     response
 }
 
-/// Answers a query or a mutation.
-pub async fn execute(schema: &Schema, session: Option<Session>, request: Request) -> Response {
-    match prepare(session, request) {
-        Ok(Prepared { request, pace, shape }) => {
-            let mut response = complete(pace.run(schema.execute(request)).await);
-            shape.arrange(&mut response.data);
-            response
-        }
-        Err(errors) => complete(Response::from_errors(errors)),
-    }
-}
-
-/// Answers a subscription, with a response for each event.
-pub fn subscribe(schema: &Schema, session: Session, request: Request) -> BoxStream<'static, Response> {
-    match prepare(Some(session), request) {
-        Ok(Prepared { request, pace, shape }) => pace
-            .follow(schema.execute_stream(request))
-            .map(move |response| {
-                let mut response = complete(response);
-                shape.arrange(&mut response.data);
-                response
-            })
-            .boxed(),
-        Err(errors) => stream::once(std::future::ready(complete(Response::from_errors(errors)))).boxed(),
-    }
+fn completed(mut errors: Vec<ServerError>) -> Vec<ServerError> {
+    errors.iter_mut().for_each(error::complete);
+    errors
 }
 
 /// Who asks.
 fn session<'a>(ctx: &Context<'a>) -> Result<&'a Arc<Session>> {
     ctx.data_opt().ok_or_else(|| Failure::internal("a request was executed without its session"))
+}
+
+/// What subscriptions follow.
+fn watches<'a>(ctx: &Context<'a>) -> Result<&'a Watches> {
+    ctx.data_opt().ok_or_else(|| Failure::internal("the schema was built without what is followed"))
 }
 
 /// What the request loads in batches.

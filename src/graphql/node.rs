@@ -89,7 +89,6 @@ impl NodeQuery {
     }
 
     /// Several objects by their global ids, in the order of the ids: null where there is none that the viewer may see.
-    #[graphql(complexity = "super::page::cost(Some(ids.len().min(1000) as i32), None, child_complexity)")]
     async fn nodes(
         &self,
         ctx: &Context<'_>,

@@ -11,7 +11,7 @@ use super::{
     id,
     import::FieldChange,
     integration::{Integration, IntegrationRef},
-    loaders, page,
+    loaders,
     page::Shown,
     session,
     user::{User, patch},
@@ -63,14 +63,12 @@ impl Organization {
     }
 
     /// The licences that users can hold, by name.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn licenses(&self, ctx: &Context<'_>) -> Result<Vec<License>> {
         let licenses = catalogue::query::licenses(session(ctx)?).await?;
         Ok(licenses.into_iter().map(|license| License::of(Arc::new(license))).collect())
     }
 
     /// The configuration profiles that users can have, by name.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn configuration_profiles(&self, ctx: &Context<'_>) -> Result<Vec<ConfigurationProfile>> {
         let profiles = catalogue::query::profiles(session(ctx)?).await?;
         Ok(profiles.into_iter().map(|profile| ConfigurationProfile::of(Arc::new(profile))).collect())
@@ -182,7 +180,6 @@ impl ManageModeSimulation {
     }
 
     /// The first 200 of them, and how each would change.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn user_changes(&self) -> Vec<ManagedUserChange> {
         self.0.changes.iter().map(|(user, fields)| ManagedUserChange { user: *user, fields: fields.clone() }).collect()
     }
@@ -193,7 +190,6 @@ impl ManageModeSimulation {
     }
 
     /// Teams that would get another name or place.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn teams_moved(&self) -> Vec<TeamMove> {
         let moved = self.0.teams_moved.iter();
         moved.map(|(before, after)| TeamMove { before: before.clone(), after: after.clone() }).collect()
@@ -224,7 +220,6 @@ impl ManagedUserChange {
     }
 
     /// The fields that would change.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn changes(&self) -> Vec<FieldChange> {
         self.fields.iter().cloned().map(FieldChange::from).collect()
     }

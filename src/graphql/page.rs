@@ -178,19 +178,3 @@ pub struct PageInfo {
     /// The cursor of the page's last row.
     end_cursor: Option<String>,
 }
-
-/// More than any request may cost; sums of it don't overflow.
-const MOST: usize = 1 << 40;
-
-/// What a page of a list costs, for the complexity limit: its size times what one row costs.
-pub fn cost(first: Option<i32>, last: Option<i32>, row: usize) -> usize {
-    let size = first.or(last).and_then(|size| u64::try_from(size).ok()).unwrap_or(crate::service::page::DEFAULT_SIZE);
-    // A page that is too large is refused by itself.
-    let size = size.min(crate::service::page::MAX_SIZE);
-    row.saturating_mul(usize::try_from(size).unwrap_or(MOST)).saturating_add(1).min(MOST)
-}
-
-/// What a list without pages costs; such lists are short.
-pub fn several(row: usize) -> usize {
-    row.saturating_mul(4).saturating_add(1).min(MOST)
-}

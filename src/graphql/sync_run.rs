@@ -10,10 +10,10 @@ use super::{
     id,
     integration::Integration,
     loaders,
-    page::{self, Connection, shown},
+    page::{Connection, shown},
     session,
     user::User,
-    watch::{Look, watch},
+    watches,
 };
 use crate::service::{
     clock::Time,
@@ -152,7 +152,6 @@ impl SyncRun {
 
     /// What it did, and what it left alone and why, in the order in which it did. Of a simulation, and of a run that was
     /// halted: what it would have done.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn changes(
         &self,
         ctx: &Context<'_>,
@@ -248,17 +247,21 @@ impl SyncRunSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "The sync run's id.")] id: ID,
     ) -> Result<impl Stream<Item = Result<SyncRun>> + use<>> {
-        let id = id::read(&id);
+        let id: entity::SyncRunId = id::read(&id);
         let session = session(ctx)?.clone();
         session.admin()?;
-        let look: Look<SyncRun> = Box::new(move || {
+        let (key, missing) = ((session.organization_id(), id.0), "There is no sync run with this id.");
+        let look = Box::new(move || {
             let session = session.clone();
-            async move { Ok(query::watched(&session, id).await?.map(|run| SyncRun(run.into()))) }.boxed()
+            async move { Ok(query::watched(&session, id).await?) }.boxed()
         });
-        watch("There is no sync run with this id.", look, |run| {
-            use entity::SyncStatus::{Completed, Failed, Halted};
-            matches!(run.status, Completed | Failed | Halted)
-        })
-        .await
+        let watches = watches(ctx)?;
+        watches
+            .sync_runs
+            .follow(key, missing, look, |run| {
+                use entity::SyncStatus::{Completed, Failed, Halted};
+                matches!(run.status, Completed | Failed | Halted)
+            })
+            .await
     }
 }

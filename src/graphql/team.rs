@@ -6,7 +6,7 @@ use entity::team;
 use super::{
     error::Result,
     id, input, loaders,
-    page::{self, Connection, shown},
+    page::{Connection, shown},
     payload::{DeletePayload, inputs, payloads},
     session,
     user::User,
@@ -57,13 +57,11 @@ impl Team {
     }
 
     /// From the parent up to the root.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn ancestors(&self, ctx: &Context<'_>) -> Result<Vec<Self>> {
         self.above(ctx).await
     }
 
     /// The teams right below this one, by name.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn children(
         &self,
         ctx: &Context<'_>,
@@ -77,7 +75,6 @@ impl Team {
     }
 
     /// The members that the viewer sees, by email.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn members(
         &self,
         ctx: &Context<'_>,
@@ -93,7 +90,6 @@ impl Team {
     }
 
     /// The managers that the viewer sees, by email.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn managers(
         &self,
         ctx: &Context<'_>,
@@ -155,7 +151,6 @@ impl TeamQuery {
     }
 
     /// The teams of the organisation, by name.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn teams(
         &self,
         ctx: &Context<'_>,

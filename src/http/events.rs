@@ -5,6 +5,7 @@
 
 use std::{convert::Infallible, time::Duration};
 
+use async_graphql::ServerError;
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, header},
@@ -32,14 +33,10 @@ const COMPLETE: &str = "event: complete\ndata:\n\n";
 /// server stops.
 pub fn answer(app: &App, asked: Asked) -> Response {
     let id = asked.id.clone();
-    let next = move |step| {
-        let result = match step {
-            Step::Result(body) => body.get().to_owned(),
-            Step::Refused(errors) => json!({ "errors": errors }).to_string(),
-            Step::SignedOut(error) => json!({ "errors": [Refusal::of(&error, &id.0).error()] }).to_string(),
-        };
-        // JSON that a program writes has no line breaks.
-        format!("event: next\ndata: {result}\n\n")
+    let next = move |step| match step {
+        Step::Result(body) => next(body.get()),
+        Step::Refused(errors) => refusal(&errors),
+        Step::SignedOut(error) => refusal(&json!([Refusal::of(&error, &id.0).error()])),
     };
     let events = steps(app, asked).map(next).chain(stream::once(async { COMPLETE.to_owned() }));
     let kept_alive = stream::unfold(events.boxed(), |mut events| async move {
@@ -49,9 +46,27 @@ pub fn answer(app: &App, asked: Asked) -> Response {
         }
     });
     let body = kept_alive.take_until(app.stop.clone().cancelled_owned()).map(Ok::<_, Infallible>);
+    streamed(Body::from_stream(body))
+}
+
+/// The stream of an operation that can't be carried out. A browser would not show the body of another status.
+pub fn refused(errors: &[ServerError]) -> Response {
+    streamed(Body::from(refusal(&json!(errors)) + COMPLETE))
+}
+
+/// JSON that a program writes has no line breaks.
+fn next(result: &str) -> String {
+    format!("event: next\ndata: {result}\n\n")
+}
+
+fn refusal(errors: &serde_json::Value) -> String {
+    next(&json!({ "errors": errors }).to_string())
+}
+
+fn streamed(body: Body) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (X_ACCEL_BUFFERING, HeaderValue::from_static("no")),
     ];
-    (headers, Body::from_stream(body)).into_response()
+    (headers, body).into_response()
 }

@@ -2,18 +2,30 @@
 
 use std::{panic::AssertUnwindSafe, time::Instant};
 
+use apollo_compiler::executable::OperationType;
+use async_graphql::Response as Outcome;
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, Uri, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use entity::UserId;
 use futures::FutureExt;
-use tracing::Instrument;
+use tracing::{Instrument, field};
 use uuid::Uuid;
 
-use super::{App, refusal::Refusal};
-use crate::{service::db, telemetry};
+use super::{
+    App,
+    client::{Client, Peer},
+    graphql,
+    refusal::Refusal,
+};
+use crate::{
+    graphql::document::Prepared,
+    service::{Session, db},
+    telemetry,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -25,9 +37,38 @@ pub struct RequestId(pub String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatementCount(pub u64);
 
-/// The name of the operation that a response answers, for the log.
-#[derive(Debug, Clone)]
-pub struct OperationName(pub String);
+/// What an answer is about, for the log and the metrics; in the extensions of responses.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    pub user: Option<UserId>,
+    /// The operation's kind and name, where one was carried out.
+    pub kind: Option<&'static str>,
+    pub name: Option<String>,
+    /// The first error's code.
+    pub code: Option<String>,
+}
+
+impl Told {
+    pub fn of(session: &Session, prepared: &Prepared) -> Self {
+        let kind = match prepared.kind {
+            OperationType::Query => "query",
+            OperationType::Mutation => "mutation",
+            OperationType::Subscription => "subscription",
+        };
+        Self { kind: Some(kind), name: prepared.name.clone(), ..Self::several(session) }
+    }
+
+    /// About several operations, or about none that could be carried out.
+    pub fn several(session: &Session) -> Self {
+        Self { user: Some(session.viewer.user_id), ..Self::default() }
+    }
+
+    pub fn add(&mut self, outcome: &Outcome) {
+        if self.code.is_none() {
+            self.code = outcome.errors.first().and_then(graphql::code).map(str::to_owned);
+        }
+    }
+}
 
 /// Addresses below this carry a signature, which the log must not have.
 const SIGNED: &str = "/downloads/";
@@ -40,16 +81,49 @@ pub async fn pass(State(app): State<App>, mut request: Request, next: Next) -> R
     let route =
         request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
     request.extensions_mut().insert(RequestId(id.clone()));
+    if let Some(peer) = request.extensions().get::<Peer>().copied() {
+        let client = Client::of(peer, request.headers(), &app.settings.trusted_proxies);
+        request.extensions_mut().insert(client);
+    }
 
     let span = tracing::info_span!("request", %id);
+    // Names and meanings are those of OpenTelemetry's semantic conventions.
+    let traced = tracing::info_span!(
+        target: telemetry::traces::TARGET,
+        "request",
+        request.id = id,
+        otel.kind = "server",
+        otel.name = field::Empty,
+        http.request.method = method,
+        http.route = route,
+        http.response.status_code = field::Empty,
+        graphql.operation.name = field::Empty,
+        graphql.operation.type = field::Empty,
+        graphql.error.code = field::Empty,
+        db.statements = field::Empty,
+    );
+    telemetry::traces::join(&traced, request.headers());
     let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let (handled, statements) = db::counting(handled).instrument(span.clone()).await;
+    let (handled, statements) = db::counting(handled).instrument(traced.clone()).instrument(span.clone()).await;
     // The panic itself was logged where it happened.
     let mut response = handled.unwrap_or_else(|_| Refusal::internal(&id).into_response());
 
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
-    let operation = response.extensions().get::<OperationName>().map(|OperationName(name)| name.as_str());
+    let told = response.extensions_mut().remove::<Told>().unwrap_or_default();
+    let user = told.user.map(|user| user.0.to_string());
+    traced.record("http.response.status_code", status);
+    traced.record("db.statements", statements);
+    traced.record("otel.name", told.kind.map_or_else(|| format!("{method} {route}"), |kind| kind.to_owned()));
+    for (field, value) in [
+        ("graphql.operation.type", told.kind),
+        ("graphql.operation.name", told.name.as_deref()),
+        ("graphql.error.code", told.code.as_deref()),
+    ] {
+        if let Some(value) = value {
+            traced.record(field, value);
+        }
+    }
     span.in_scope(|| {
         tracing::info!(
             method,
@@ -58,15 +132,22 @@ pub async fn pass(State(app): State<App>, mut request: Request, next: Next) -> R
             status,
             ms = (seconds * 1e6).round() / 1e3,
             statements,
-            operation,
+            user,
+            kind = told.kind,
+            operation = told.name,
+            code = told.code,
             "answered"
         );
     });
-    metrics::counter!(telemetry::REQUESTS, "route" => route.clone(), "method" => method, "status" => status.to_string())
+    metrics::counter!(telemetry::metrics::REQUESTS, "route" => route.clone(), "method" => method, "status" => status.to_string())
         .increment(1);
-    metrics::histogram!(telemetry::DURATION, "route" => route.clone()).record(seconds);
+    metrics::histogram!(telemetry::metrics::DURATION, "route" => route.clone()).record(seconds);
     #[allow(clippy::cast_precision_loss, reason = "a request has fewer than 2^52 statements")]
-    metrics::histogram!(telemetry::STATEMENTS, "route" => route).record(statements as f64);
+    metrics::histogram!(telemetry::metrics::STATEMENTS, "route" => route).record(statements as f64);
+
+    if told.kind.is_some() || told.code.is_some() {
+        telemetry::metrics::operation(told.kind, told.name.as_deref(), told.code.as_deref(), seconds);
+    }
 
     response.extensions_mut().insert(StatementCount(statements));
     let headers = response.headers_mut();

@@ -1,88 +1,88 @@
 //! GraphQL over HTTP: a request becomes an operation, an operation's result an answer.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
-use async_graphql::{
-    Request as Operation, Response as Outcome, Value, Variables,
-    parser::types::{DocumentOperations, OperationType},
-};
+use apollo_compiler::executable::OperationType;
+use async_graphql::{Request as Operation, Response as Outcome, ServerError, Value};
 use async_graphql_axum::GraphQLResponse;
 use axum::{
     Extension,
     body::BodyDataStream,
     extract::{Request, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
 use mime::Mime;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::{
     App,
     accept::{self, MediaType},
-    documents, events,
-    front::{OperationName, RequestId},
+    client::Client,
+    events,
+    front::{RequestId, Told},
     refusal::Refusal,
+    request::{self, Operations},
     steps::Asked,
     upload, websocket,
 };
 use crate::{
-    graphql,
+    graphql::document::Prepared,
     service::{Session, session},
 };
 
-/// The largest JSON body, in bytes.
-pub const MAX_JSON_BYTES: usize = 2 * 1024 * 1024;
-/// How long an operation may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
-/// How long an operation that brings a file may take, once the file is here.
-const PATIENCE_WITH_FILE: Duration = Duration::from_secs(600);
-/// How long a client may be silent in the middle of its body.
-pub const SILENCE: Duration = Duration::from_secs(30);
+/// How many times longer an operation that brings a file may take, once the file is here.
+const PATIENCE_WITH_FILE: u32 = 10;
 /// How much of a refused body is still read, for a client that only listens when it has sent everything.
 const MAX_DRAINED_BYTES: u64 = 16 * 1024 * 1024;
-/// What the GraphQL library puts in the place of an uploaded file; from a client it would name a file that isn't there.
-const FILE_MARK: &str = "#__graphql_file__:";
 
 /// `POST`: queries and mutations, with or without files; subscriptions for who reads events.
 pub async fn post(State(app): State<App>, Extension(id): Extension<RequestId>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
-    match read_operation(&app, &id, &parts.headers, &mut body).await {
-        Ok(received) => carry_out(&app, &parts.headers, received).await,
-        Err(refusal) => {
-            // Who waits to be asked for the body has not sent it.
-            if !parts.headers.contains_key(header::EXPECT) {
-                drain(&mut body).await;
-            }
-            refusal.in_media(MediaType::of(&parts.headers)).into_response()
-        }
+    let media = MediaType::of(&parts.headers);
+    let caller = match read(&app, &id, &parts, &mut body).await {
+        Ok((caller, Operations::One(operation))) => return one(&app, &parts, caller, *operation).await,
+        Ok((caller, Operations::Several(operations))) => return several(&app, caller, operations).await,
+        Err(refusal) => refusal,
+    };
+    // Who waits to be asked for the body has not sent it.
+    if !parts.headers.contains_key(header::EXPECT) {
+        drain(&mut body).await;
     }
+    caller.in_media(media).into_response()
 }
 
-/// An operation as it was received, and its name.
-type Received = (Asked, Option<OperationName>);
+/// Who asks, and how long each of their operations may take.
+struct Caller {
+    session: Session,
+    token: String,
+    id: RequestId,
+    patience: Duration,
+}
 
-async fn read_operation(
+async fn read(
     app: &App,
     id: &RequestId,
-    headers: &HeaderMap,
+    parts: &Parts,
     body: &mut BodyDataStream,
-) -> Result<Received, Refusal> {
-    let content = content_type(headers)?;
-    let (session, token) = sign_in(app, headers, id).await?;
-    let (operation, patience) = match content {
-        Content::Json => (parse(&read(body, MAX_JSON_BYTES).await?)?, PATIENCE),
+) -> Result<(Caller, Operations), Refusal> {
+    let content = content_type(&parts.headers)?;
+    let (session, token) = sign_in(app, parts, id).await?;
+    let settings = &app.settings;
+    let (operations, patience) = match content {
+        Content::Json => {
+            let body = read_whole(body, settings.max_body_bytes, app.silence()).await?;
+            (request::parse(&body, &app.persisted, settings.max_batch)?, app.patience())
+        }
         Content::Multipart(boundary) => {
-            let operation = upload::read(body, boundary, app.services.limits.upload_bytes, id).await?;
-            (operation, PATIENCE_WITH_FILE)
+            let operation = upload::read(app, body, boundary, id).await?;
+            (Operations::One(Box::new(operation)), app.patience() * PATIENCE_WITH_FILE)
         }
     };
-    let (operation, kind) = examine(operation);
-    let is_subscription = matches!(kind, Some((OperationType::Subscription, _)));
-    let name = kind.and_then(|(_, name)| name);
-    Ok((Asked { session, token, id: id.clone(), operation, is_subscription, patience }, name))
+    Ok((Caller { session, token, id: id.clone(), patience }, operations))
 }
 
 /// `GET`: queries only, or a websocket, or a subscription for who reads events.
@@ -96,65 +96,180 @@ pub async fn get(
     let headers = &parts.headers;
     if headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket")) {
         return match upgrade {
-            Ok(upgrade) => websocket::accept(app, upgrade),
+            Ok(upgrade) => websocket::accept(app, parts.extensions.get().copied(), upgrade),
             Err(refusal) => refusal.into_response(),
         };
     }
     let read = async {
-        let (session, token) = sign_in(&app, headers, &id).await?;
-        let (operation, kind) = examine(parse_parameters(parts.uri.query().unwrap_or_default())?);
-        let is_subscription = matches!(kind, Some((OperationType::Subscription, _)));
-        match &kind {
-            Some((OperationType::Mutation, _)) => {
-                return Err(Refusal::bad_request("Over GET there are no mutations: send this with POST.")
-                    .with_status(StatusCode::METHOD_NOT_ALLOWED));
-            }
-            Some((OperationType::Subscription, _)) if !accept::takes_events(headers, true) => {
-                return Err(Refusal::bad_request(
-                    "Over GET there are subscriptions only with `Accept: text/event-stream`, or over a websocket.",
-                )
-                .with_status(StatusCode::METHOD_NOT_ALLOWED));
-            }
-            _ => {}
-        }
-        let name = kind.and_then(|(_, name)| name);
-        Ok((Asked { session, token, id, operation, is_subscription, patience: PATIENCE }, name))
+        let (session, token) = sign_in(&app, &parts, &id).await?;
+        let operation = request::parameters(parts.uri.query().unwrap_or_default(), &app.persisted)?;
+        Ok((Caller { session, token, id, patience: app.patience() }, operation))
     };
     match read.await {
-        Ok(received) => carry_out(&app, headers, received).await,
-        Err(refusal) => {
-            let mut response = refusal.in_media(MediaType::of(headers)).into_response();
-            if response.status() == StatusCode::METHOD_NOT_ALLOWED {
-                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
-            }
-            response
-        }
+        Ok((caller, operation)) => one(&app, &parts, caller, operation).await,
+        Err(refusal) => Refusal::in_media(refusal, MediaType::of(headers)).into_response(),
+    }
+}
+
+/// Prepares an operation of somebody.
+pub async fn prepare(app: &App, token: &str, operation: Operation) -> Result<Prepared, Denied> {
+    app.admission.count(token)?;
+    let _share = app.admission.read(operation.query.len()).await;
+    app.api.prepare(operation).map_err(Denied::Errors)
+}
+
+/// Why an operation is not carried out.
+pub enum Denied {
+    Refusal(Refusal),
+    Errors(Vec<ServerError>),
+}
+
+impl From<Refusal> for Denied {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refusal(refusal)
     }
 }
 
 /// Carries an operation out, and answers in what the client reads.
-async fn carry_out(app: &App, headers: &HeaderMap, (asked, name): Received) -> Response {
-    let mut response = if accept::takes_events(headers, asked.is_subscription) {
-        events::answer(app, asked)
+async fn one(app: &App, Parts { method, headers, .. }: &Parts, caller: Caller, operation: Operation) -> Response {
+    let media = MediaType::of(headers);
+    let Caller { session, token, id, patience } = caller;
+    let prepared = match prepare(app, &token, operation).await {
+        Ok(prepared) => prepared,
+        Err(Denied::Errors(errors)) => return refused(headers, &id, &session, errors),
+        Err(Denied::Refusal(refusal)) => return refusal.in_media(media).into_response(),
+    };
+    if let Err(refusal) = may_come(method, headers, &prepared) {
+        return refusal.in_media(media).into_response();
+    }
+    let mut told = Told::of(&session, &prepared);
+    let mut response = if accept::takes_events(headers, prepared.kind == OperationType::Subscription) {
+        events::answer(app, Asked { session, token, id, prepared, patience })
     } else {
-        let (media, id) = (MediaType::of(headers), asked.id.clone());
-        match execute(app, asked).await {
-            Ok(outcome) => answer(media, &id, outcome),
-            Err(refusal) => refusal.in_media(media).into_response(),
+        match execute(app, session, prepared, patience).await {
+            Ok(outcome) => {
+                told.add(&outcome);
+                answer(media, &id, outcome)
+            }
+            Err(refusal) => {
+                told.code = Some(refusal.code.to_owned());
+                refusal.in_media(media).into_response()
+            }
         }
     };
-    if let Some(name) = name {
-        response.extensions_mut().insert(name);
-    }
+    response.extensions_mut().insert(told);
     response
 }
 
+fn refused(headers: &HeaderMap, id: &RequestId, session: &Session, errors: Vec<ServerError>) -> Response {
+    let mut told = Told::several(session);
+    let outcome = Outcome::from_errors(errors);
+    told.add(&outcome);
+    let mut response = if accept::takes_events(headers, false) {
+        events::refused(&outcome.errors)
+    } else {
+        answer(MediaType::of(headers), id, outcome)
+    };
+    response.extensions_mut().insert(told);
+    response
+}
+
+/// Whether an operation of this kind can come over this method, and with this `Accept`.
+fn may_come(method: &Method, headers: &HeaderMap, prepared: &Prepared) -> Result<(), Refusal> {
+    let refused = |message: &'static str| Err(Refusal::bad_request(message).over_post_only());
+    match prepared.kind {
+        OperationType::Mutation if method == Method::GET => {
+            refused("Over GET there are no mutations: send this with POST.")
+        }
+        OperationType::Subscription if method == Method::GET && !accept::takes_events(headers, true) => {
+            refused("Over GET there are subscriptions only with `Accept: text/event-stream`, or over a websocket.")
+        }
+        _ => Ok(()),
+    }
+}
+/// Carries operations out one after the other, and answers with their results in their order.
+async fn several(app: &App, caller: Caller, operations: Vec<Result<Operation, Refusal>>) -> Response {
+    let Caller { session, token, id, patience } = caller;
+    let mut told = Told::several(&session);
+    let mut bodies = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let outcome = match operation {
+            Ok(operation) => in_batch(app, &session, &token, patience, operation).await,
+            Err(refusal) => Err(refusal),
+        };
+        let written = match outcome {
+            Ok(outcome) => {
+                told.add(&outcome);
+                body(&outcome, &id)
+            }
+            Err(refusal) => serde_json::to_vec(&json!({ "errors": [refusal.error()] })),
+        };
+        match written {
+            Ok(body) => bodies.push(body),
+            Err(error) => return unwritten(&error, &id).into_response(),
+        }
+    }
+    let body = [b"[".as_slice(), &bodies.join(b",".as_slice()), b"]"].concat();
+    let mut response = ([(header::CONTENT_TYPE, MediaType::Json.as_str())], body).into_response();
+    response.extensions_mut().insert(told);
+    response
+}
+
+async fn in_batch(
+    app: &App,
+    session: &Session,
+    token: &str,
+    patience: Duration,
+    operation: Operation,
+) -> Result<Outcome, Refusal> {
+    let prepared = match prepare(app, token, operation).await {
+        Ok(prepared) => prepared,
+        Err(Denied::Errors(errors)) => return Ok(Outcome::from_errors(errors)),
+        Err(Denied::Refusal(refusal)) => return Err(refusal),
+    };
+    if prepared.kind == OperationType::Subscription {
+        return Err(Refusal::bad_request("A subscription can't come in an array with others."));
+    }
+    execute(app, session.clone(), prepared, patience).await
+}
+
 /// The session of a request, and the token that it came with.
-async fn sign_in(app: &App, headers: &HeaderMap, id: &RequestId) -> Result<(Session, String), Refusal> {
-    let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
-    let token = token.ok_or_else(Refusal::unauthenticated)?;
-    let session = session::sign_in(&app.services, token).await.map_err(|error| Refusal::of(&error, &id.0))?;
-    Ok((session, token.to_owned()))
+async fn sign_in(app: &App, parts: &Parts, id: &RequestId) -> Result<(Session, String), Refusal> {
+    let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
+    let signed_in = match token {
+        Some(token) => match timeout(app.patience(), session::sign_in(&app.services, token)).await {
+            Ok(signed_in) => signed_in.map_err(|error| Refusal::of(&error, &id.0)),
+            Err(_) => Err(Refusal::given_up(app.patience())),
+        },
+        None => Err(Refusal::unauthenticated()),
+    };
+    match (signed_in, token) {
+        (Ok(session), Some(token)) => Ok((session, token.to_owned())),
+        (Err(refusal), _) => Err(app.sent_away(parts.extensions.get::<Client>().map(|client| client.0), refusal)),
+        (Ok(_), None) => Err(Refusal::unauthenticated()),
+    }
+}
+
+impl App {
+    /// How long an operation may take.
+    pub fn patience(&self) -> Duration {
+        Duration::from_secs(self.settings.request_seconds)
+    }
+
+    /// How long a client may be silent in the middle of its body.
+    pub fn silence(&self) -> Duration {
+        Duration::from_secs(self.settings.body_seconds)
+    }
+
+    /// The answer to somebody at this address who did not sign in: that they did not, or that they try too often.
+    pub fn sent_away(&self, address: Option<IpAddr>, refusal: Refusal) -> Refusal {
+        match address {
+            Some(address) if refusal.status == StatusCode::UNAUTHORIZED => {
+                self.admission.count_failure(address).err().unwrap_or(refusal)
+            }
+            _ => refusal,
+        }
+    }
 }
 
 /// The token of `Bearer TOKEN`.
@@ -174,6 +289,11 @@ fn content_type(headers: &HeaderMap) -> Result<Content, Refusal> {
         Refusal::bad_request("Send `Content-Type: application/json`, or multipart/form-data for a file.")
             .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE)
     };
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
+        // A little that is compressed may be a lot.
+        return Err(Refusal::bad_request("Send the body as it is, without Content-Encoding.")
+            .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
     let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(unsupported)?;
     let content: Mime = content.parse().map_err(|_| unsupported())?;
     match content.essence_str() {
@@ -188,9 +308,9 @@ fn content_type(headers: &HeaderMap) -> Result<Content, Refusal> {
     }
 }
 
-async fn read(body: &mut BodyDataStream, limit: usize) -> Result<Vec<u8>, Refusal> {
+async fn read_whole(body: &mut BodyDataStream, limit: usize, silence: Duration) -> Result<Vec<u8>, Refusal> {
     let mut read = Vec::new();
-    while let Some(chunk) = next(body).await? {
+    while let Some(chunk) = next(body, silence).await? {
         if read.len() + chunk.len() > limit {
             return Err(Refusal::too_large(format!("The body is larger than {limit} bytes.")));
         }
@@ -199,8 +319,8 @@ async fn read(body: &mut BodyDataStream, limit: usize) -> Result<Vec<u8>, Refusa
     Ok(read)
 }
 
-async fn next(body: &mut BodyDataStream) -> Result<Option<axum::body::Bytes>, Refusal> {
-    match tokio::time::timeout(SILENCE, body.next()).await {
+async fn next(body: &mut BodyDataStream, silence: Duration) -> Result<Option<axum::body::Bytes>, Refusal> {
+    match timeout(silence, body.next()).await {
         Ok(chunk) => chunk.transpose().map_err(|_| Refusal::bad_request("The body broke off.")),
         Err(_) => Err(Refusal::too_slow("The body did not arrive in time.").with_status(StatusCode::REQUEST_TIMEOUT)),
     }
@@ -208,7 +328,7 @@ async fn next(body: &mut BodyDataStream) -> Result<Option<axum::body::Bytes>, Re
 
 async fn drain(body: &mut BodyDataStream) {
     let mut left = MAX_DRAINED_BYTES;
-    let _ = tokio::time::timeout(Duration::from_secs(5), async {
+    let _ = timeout(Duration::from_secs(5), async {
         while let Some(Ok(chunk)) = body.next().await {
             match left.checked_sub(chunk.len() as u64) {
                 Some(rest) => left = rest,
@@ -219,94 +339,14 @@ async fn drain(body: &mut BodyDataStream) {
     .await;
 }
 
-/// An operation from its JSON.
-pub fn parse(body: &[u8]) -> Result<Operation, Refusal> {
-    let json = serde_json::from_slice(body)
-        .map_err(|error| Refusal::bad_request(format!("The request is not valid JSON: {error}.")))?;
-    operation(json)
-}
-
-/// An operation from a JSON value: `query`, and perhaps `operationName`, `variables` and `extensions`.
-pub fn operation(json: serde_json::Value) -> Result<Operation, Refusal> {
-    use serde_json::Value::{Array, Null, Object, String};
-    let mut members = match json {
-        Object(members) => members,
-        Array(_) => return Err(Refusal::bad_request("Batches are not taken: send one operation a request.")),
-        _ => return Err(Refusal::bad_request("The request must be a JSON object with the member `query`.")),
+/// Carries a query or a mutation out, as soon as there is room for it.
+pub async fn execute(app: &App, session: Session, prepared: Prepared, patience: Duration) -> Result<Outcome, Refusal> {
+    let _place = app.admission.enter()?;
+    let executed = async {
+        let _share = app.admission.carry_out(prepared.price).await;
+        app.api.execute(session, prepared).await
     };
-    let Some(String(query)) = members.remove("query") else {
-        return Err(Refusal::bad_request("The member `query` is needed, and must be a string."));
-    };
-    let mut operation = Operation::new(query);
-    match members.remove("operationName") {
-        None | Some(Null) => {}
-        Some(String(name)) => operation = operation.operation_name(name),
-        Some(_) => return Err(Refusal::bad_request("The member `operationName` must be a string.")),
-    }
-    match members.remove("variables") {
-        None | Some(Null) => {}
-        Some(variables @ Object(_)) => operation = operation.variables(Variables::from_json(variables)),
-        Some(_) => return Err(Refusal::bad_request("The member `variables` must be an object.")),
-    }
-    match members.remove("extensions") {
-        None | Some(Null | Object(_)) => {}
-        Some(_) => return Err(Refusal::bad_request("The member `extensions` must be an object.")),
-    }
-    if operation.query.contains(FILE_MARK) || operation.variables.values().any(names_a_file) {
-        return Err(Refusal::bad_request(format!("A string that begins with `{FILE_MARK}` can't be sent.")));
-    }
-    Ok(operation)
-}
-
-fn names_a_file(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.starts_with(FILE_MARK),
-        Value::List(values) => values.iter().any(names_a_file),
-        Value::Object(members) => members.values().any(names_a_file),
-        _ => false,
-    }
-}
-
-/// An operation from the parameters of an address.
-fn parse_parameters(query: &str) -> Result<Operation, Refusal> {
-    let mut members = serde_json::Map::new();
-    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let value = match &*name {
-            "query" | "operationName" => json!(value),
-            "variables" | "extensions" => serde_json::from_str(&value)
-                .map_err(|error| Refusal::bad_request(format!("The parameter `{name}` is not valid JSON: {error}.")))?,
-            _ => continue,
-        };
-        members.insert(name.into_owned(), value);
-    }
-    operation(members.into())
-}
-
-/// The kind and the name of the operation to be carried out; `None` where the document can't be parsed or does not say,
-/// which carrying it out will complain about.
-fn examine(mut operation: Operation) -> (Operation, Option<(OperationType, Option<OperationName>)>) {
-    let name = operation.operation_name.clone();
-    let kind = documents::parsed(&mut operation).and_then(|document| match (&document.operations, name) {
-        (DocumentOperations::Single(definition), name) => Some((definition.node.ty, name)),
-        (DocumentOperations::Multiple(definitions), Some(name)) => {
-            definitions.iter().find(|(known, _)| known.as_str() == name).map(|(_, found)| (found.node.ty, Some(name)))
-        }
-        (DocumentOperations::Multiple(_), None) => None,
-    });
-    let kind = kind.map(|(kind, name)| (kind, name.map(|name| OperationName(name.chars().take(100).collect()))));
-    (operation, kind)
-}
-
-/// The kind of the operation to be carried out, where the document says.
-pub fn kind(operation: Operation) -> (Operation, Option<OperationType>) {
-    let (operation, kind) = examine(operation);
-    (operation, kind.map(|(kind, _)| kind))
-}
-
-async fn execute(app: &App, asked: Asked) -> Result<Outcome, Refusal> {
-    let Asked { session, id, operation, patience, .. } = asked;
-    let executed = graphql::execute(&app.schema, Some(session), operation.data(id));
-    tokio::time::timeout(patience, executed).await.map_err(|_| Refusal::given_up(patience))
+    timeout(patience, executed).await.map_err(|_| Refusal::given_up(patience))
 }
 
 /// Whether an operation was refused as a whole, before any of its fields was looked at.
@@ -332,10 +372,7 @@ fn answer(media: MediaType, id: &RequestId, outcome: Outcome) -> Response {
     let mut response = if is_refused(&outcome) {
         match body(&outcome, id) {
             Ok(body) => body.into_response(),
-            Err(error) => {
-                tracing::error!(%error, "an answer can't be written as JSON");
-                return Refusal::internal(&id.0).in_media(media).into_response();
-            }
+            Err(error) => return unwritten(&error, id).in_media(media).into_response(),
         }
     } else {
         GraphQLResponse::from(outcome).into_response()
@@ -346,17 +383,18 @@ fn answer(media: MediaType, id: &RequestId, outcome: Outcome) -> Response {
     response
 }
 
+fn unwritten(error: &serde_json::Error, id: &RequestId) -> Refusal {
+    tracing::error!(%error, "an answer can't be written as JSON");
+    Refusal::internal(&id.0)
+}
+
 /// Under `application/json` the status tells of HTTP alone; under the newer media type, an operation that was refused
 /// as a whole is a bad request.
 fn status(media: MediaType, outcome: &Outcome) -> StatusCode {
     if !is_refused(outcome) {
         return StatusCode::OK;
     }
-    let has = |code: &str| {
-        outcome.errors.iter().any(|error| {
-            error.extensions.as_ref().and_then(|extensions| extensions.get("code")) == Some(&Value::from(code))
-        })
-    };
+    let has = |wanted: &str| outcome.errors.iter().any(|error| code(error) == Some(wanted));
     if outcome.errors.is_empty() || has("INTERNAL") {
         StatusCode::INTERNAL_SERVER_ERROR
     } else if has("UNAUTHENTICATED") {
@@ -365,5 +403,13 @@ fn status(media: MediaType, outcome: &Outcome) -> StatusCode {
         StatusCode::BAD_REQUEST
     } else {
         StatusCode::OK
+    }
+}
+
+/// The code of an error, as the client reads it.
+pub fn code(error: &ServerError) -> Option<&str> {
+    match error.extensions.as_ref()?.get("code")? {
+        Value::String(code) => Some(code),
+        _ => None,
     }
 }

@@ -4,47 +4,84 @@
 //! handlers named here.
 
 mod accept;
-mod documents;
+mod admission;
+mod client;
+mod cors;
 mod events;
 mod files;
 mod front;
 mod graphql;
 mod health;
 mod pages;
+mod persisted;
 mod refusal;
+mod request;
+mod serve;
 mod steps;
 mod upload;
 mod websocket;
 
-use std::{io, sync::Arc, time::Duration};
+use std::sync::Arc;
 
-use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware, routing::get, serve::ListenerExt};
+use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
-pub use front::StatementCount;
+use self::{admission::Admission, persisted::Persisted};
+use crate::{
+    config::FrontSettings,
+    graphql::{Api, document::Limits},
+    service::Services,
+    telemetry,
+};
 
-use crate::{graphql::Schema, service::Services, telemetry};
+pub use client::Peer;
+pub use front::StatementCount;
+pub use serve::{Serving, serve};
 
 /// What the handlers work with.
 #[derive(Clone)]
 pub struct App {
     services: Arc<Services>,
-    schema: Schema,
+    api: Arc<Api>,
+    settings: Arc<FrontSettings>,
+    persisted: Arc<Persisted>,
+    admission: Arc<Admission>,
     metrics: PrometheusHandle,
     /// Cancelled when the process is to stop: connections that would stay open end then.
     stop: CancellationToken,
 }
 
 /// Every address that is answered.
-pub fn router(services: Arc<Services>, stop: CancellationToken) -> Router {
-    let schema = crate::graphql::schema();
-    let app = App { services, schema, metrics: telemetry::metrics(), stop };
+///
+/// # Errors
+/// A list of operations that can't be used, in one line that names the setting.
+pub fn router(services: Arc<Services>, settings: FrontSettings, stop: CancellationToken) -> Result<Router, String> {
+    let limits = Limits {
+        bytes: settings.max_document_bytes,
+        tokens: settings.max_document_tokens,
+        fields: settings.max_fields,
+        depth: settings.max_depth,
+        aliases: settings.max_aliases,
+        directives: settings.max_directives,
+        price: settings.max_complexity,
+    };
+    let api = Api::new(limits, settings.introspection).map_err(|error| format!("the schema is broken: {error}"))?;
+    let persisted = persisted(&api, &settings)?;
+    let cors = cors::layer(&settings.cors_origins);
+    let app = App {
+        services,
+        api: Arc::new(api),
+        persisted: Arc::new(persisted),
+        admission: Arc::new(Admission::new(&settings)),
+        settings: Arc::new(settings),
+        metrics: telemetry::metrics::handle(),
+        stop,
+    };
     // A file is compressed while it is sent, where that is asked for: the fastest way is to be no slower than the file.
     let compressed = CompressionLayer::new().quality(CompressionLevel::Fastest);
-    Router::new()
+    let router = Router::new()
         .route("/graphql", get(graphql::get).post(graphql::post))
         .route("/schema.graphql", get(files::schema))
         .route("/templates/{file}", get(files::template))
@@ -62,29 +99,26 @@ pub fn router(services: Arc<Services>, stop: CancellationToken) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), front::pass))
         // Each reader of a body has its own limit.
         .layer(DefaultBodyLimit::disable())
-        .with_state(app)
+        .with_state(app);
+    Ok(match cors {
+        Some(cors) => router.layer(cors),
+        None => router,
+    })
 }
 
-/// Answers requests until `stop` is cancelled, then finishes those in flight, for as long as `grace`.
-///
-/// # Errors
-/// The listener's.
-pub async fn serve(listener: TcpListener, app: Router, stop: CancellationToken, grace: Duration) -> io::Result<()> {
-    // An answer is written whole: waiting for more to send with it would only make it late.
-    let listener = listener.tap_io(|connection| {
-        if let Err(error) = connection.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay");
-        }
-    });
-    let server = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
-    tokio::select! {
-        ended = async { server.await } => ended,
-        () = async {
-            stop.cancelled().await;
-            tokio::time::sleep(grace).await;
-        } => {
-            tracing::warn!("requests that did not end in time are cut off");
-            Ok(())
+/// How documents are come by; those of a list must be such as can be carried out.
+fn persisted(api: &Api, settings: &FrontSettings) -> Result<Persisted, String> {
+    let Some(file) = &settings.operations else {
+        return Ok(if settings.persisted_queries { Persisted::automatic() } else { Persisted::Off });
+    };
+    let failed =
+        |why: String| format!("COUNTERPART_OPERATIONS (--operations): {} can't be used: {why}", file.display());
+    let persisted = Persisted::only(file).map_err(failed)?;
+    for (id, document) in persisted.listed() {
+        if let Err(errors) = api.read(document) {
+            let why = errors.first().map(|error| error.message.as_str()).unwrap_or_default();
+            return Err(failed(format!("its operation {id}: {why}")));
         }
     }
+    Ok(persisted)
 }

@@ -8,7 +8,7 @@ use axum::{
 };
 use serde_json::json;
 
-use super::accept::MediaType;
+use super::{accept::MediaType, front::Told};
 use crate::service::Error;
 
 /// Why a request was not carried out.
@@ -21,11 +21,13 @@ pub struct Refusal {
     /// For an internal error: what the log has it under.
     pub id: Option<String>,
     pub media: MediaType,
+    /// After how long it may be asked again.
+    pub retry_after: Option<Duration>,
 }
 
 impl Refusal {
     fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), id: None, media: MediaType::Json }
+        Self { status, code, message: message.into(), id: None, media: MediaType::Json, retry_after: None }
     }
 
     pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
@@ -35,6 +37,11 @@ impl Refusal {
     /// A bad request with the status that says more.
     pub fn with_status(self, status: StatusCode) -> Self {
         Self { status, ..self }
+    }
+
+    /// For what comes over GET and must not.
+    pub fn over_post_only(self) -> Self {
+        self.with_status(StatusCode::METHOD_NOT_ALLOWED)
     }
 
     pub fn too_large(message: impl Into<Cow<'static, str>>) -> Self {
@@ -48,6 +55,30 @@ impl Refusal {
     /// For an operation that took longer than this.
     pub fn given_up(patience: Duration) -> Self {
         Self::too_slow(format!("The operation took longer than {} s and was given up.", patience.as_secs()))
+    }
+
+    /// For who asks more often than is allowed.
+    pub fn too_often(message: &str, wait: Duration) -> Self {
+        let seconds = seconds(wait);
+        let message = format!("{message} Ask again in {seconds} s.");
+        Self { retry_after: Some(wait), ..Self::new(StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED", message) }
+    }
+
+    /// For who comes when all places are taken.
+    pub fn busy() -> Self {
+        let message = "The server is at work on as many operations as it takes. Ask again in 1 s.";
+        let refusal = Self::new(StatusCode::SERVICE_UNAVAILABLE, "RATE_LIMITED", message);
+        Self { retry_after: Some(Duration::from_secs(1)), ..refusal }
+    }
+
+    /// For a hash without its document; clients know this answer by its words, and send the document.
+    pub fn unknown_document() -> Self {
+        Self::new(StatusCode::OK, "PERSISTED_QUERY_NOT_FOUND", "PersistedQueryNotFound")
+    }
+
+    /// For a hash where documents are not kept.
+    pub fn no_persisted_documents() -> Self {
+        Self::new(StatusCode::OK, "PERSISTED_QUERY_NOT_SUPPORTED", "PersistedQueryNotSupported")
     }
 
     pub fn unauthenticated() -> Self {
@@ -97,6 +128,18 @@ impl IntoResponse for Refusal {
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if self.status == StatusCode::METHOD_NOT_ALLOWED {
+            response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        }
+        if let Some(wait) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds(wait).into());
+        }
+        response.extensions_mut().insert(Told { code: Some(self.code.to_owned()), ..Told::default() });
         response
     }
+}
+
+/// Whole seconds that are enough.
+fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + 1
 }

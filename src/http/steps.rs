@@ -3,7 +3,8 @@
 
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
-use async_graphql::{Request as Operation, Response as Outcome};
+use apollo_compiler::executable::OperationType;
+use async_graphql::Response as Outcome;
 use futures::{
     StreamExt,
     future::FutureExt,
@@ -12,7 +13,16 @@ use futures::{
 use serde_json::{Value as Json, json, value::RawValue};
 
 use super::{App, front::RequestId, graphql, refusal::Refusal};
-use crate::service::{Error, Services, Session, session};
+use crate::{
+    graphql::document::Prepared,
+    service::{
+        Error, Services, Session,
+        session::{self, Viewer},
+    },
+};
+
+/// How often it is asked whether who follows something, and hears nothing, still may.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 /// One step. Any but a result is the last one.
 pub enum Step {
@@ -29,25 +39,23 @@ pub struct Asked {
     pub session: Session,
     pub token: String,
     pub id: RequestId,
-    pub operation: Operation,
-    pub is_subscription: bool,
+    pub prepared: Prepared,
     /// How long a query or a mutation may take.
     pub patience: Duration,
 }
 
 /// Carries an operation out, as far as its steps are asked for.
 pub fn steps(app: &App, asked: Asked) -> BoxStream<'static, Step> {
-    let Asked { session, token, id, operation, is_subscription, patience } = asked;
-    let operation = operation.data(id.clone());
+    let Asked { session, token, id, prepared, patience } = asked;
+    let viewer = session.viewer.clone();
+    let is_subscription = prepared.kind == OperationType::Subscription;
     let outcomes = if is_subscription {
-        crate::graphql::subscribe(&app.schema, session, operation).map(Ok).boxed()
+        app.api.subscribe(session, prepared).map(Ok).boxed()
     } else {
-        let schema = app.schema.clone();
-        let executed = async move { crate::graphql::execute(&schema, Some(session), operation).await };
-        let executed = tokio::time::timeout(patience, executed);
-        executed.map(move |executed| executed.map_err(|_| Refusal::given_up(patience))).into_stream().boxed()
+        let app = app.clone();
+        async move { graphql::execute(&app, session, prepared, patience).await }.into_stream().boxed()
     };
-    let at = Steps { outcomes, services: Arc::clone(&app.services), token, id, is_subscription };
+    let at = Steps { outcomes, services: Arc::clone(&app.services), token, viewer, id, is_subscription };
     let steps = stream::unfold(Some(at), |at| async move {
         let mut at = at?;
         let step = at.next().await?;
@@ -61,6 +69,7 @@ struct Steps {
     outcomes: BoxStream<'static, Result<Outcome, Refusal>>,
     services: Arc<Services>,
     token: String,
+    viewer: Viewer,
     id: RequestId,
     is_subscription: bool,
 }
@@ -68,9 +77,18 @@ struct Steps {
 impl Steps {
     async fn next(&mut self) -> Option<Step> {
         // The panic itself is logged where it happens.
-        let outcome = match AssertUnwindSafe(self.outcomes.next()).catch_unwind().await {
-            Ok(outcome) => outcome?,
-            Err(_) => Err(Refusal::internal(&self.id.0)),
+        let outcome = loop {
+            match tokio::time::timeout(LOOK_AGAIN, AssertUnwindSafe(self.outcomes.next()).catch_unwind()).await {
+                Ok(Ok(outcome)) => break outcome?,
+                Ok(Err(_)) => break Err(Refusal::internal(&self.id.0)),
+                // A query has a time limit of its own.
+                Err(_) if !self.is_subscription => {}
+                Err(_) => match look_again(&self.services, &self.token, &self.viewer).await {
+                    // A database that is away for a while is no reason: the next event will tell.
+                    Ok(()) | Err(Error::Internal(_)) => {}
+                    Err(error) => return Some(Step::SignedOut(error)),
+                },
+            }
         };
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -79,9 +97,9 @@ impl Steps {
         if graphql::is_refused(&outcome) && !outcome.errors.is_empty() {
             return Some(Step::Refused(json!(outcome.errors)));
         }
-        // What a subscription gives, it gives to somebody who may still come in.
+        // What a subscription gives, it gives to somebody who may still have it.
         if self.is_subscription
-            && let Err(error) = session::sign_in(&self.services, &self.token).await
+            && let Err(error) = look_again(&self.services, &self.token, &self.viewer).await
         {
             return Some(Step::SignedOut(error));
         }
@@ -94,4 +112,10 @@ impl Steps {
             }
         })
     }
+}
+
+/// Whether the token still works, and gives what it gave when the operation began.
+async fn look_again(services: &Arc<Services>, token: &str, viewer: &Viewer) -> Result<(), Error> {
+    let session = session::sign_in(services, token).await?;
+    if session.viewer == *viewer { Ok(()) } else { Err(Error::Unauthenticated) }
 }

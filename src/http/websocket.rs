@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Duration};
 
-use async_graphql::{Request as Operation, parser::types::OperationType};
+use async_graphql::Request as Operation;
 use axum::{
     extract::{
         WebSocketUpgrade,
@@ -22,8 +22,11 @@ use uuid::Uuid;
 
 use super::{
     App,
+    client::Client,
     front::RequestId,
-    graphql::{self, MAX_JSON_BYTES},
+    graphql::{self, Denied},
+    refusal::Refusal,
+    request,
     steps::{Asked, Step, steps},
 };
 use crate::service::{Error, Services, Session, session};
@@ -33,8 +36,8 @@ const PROTOCOL: &str = "graphql-transport-ws";
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a silent client is asked whether it is still there; unanswered twice, it is not.
 const PING: Duration = Duration::from_secs(30);
-/// How many operations a connection may have at once.
-const MAX_OPERATIONS: usize = 100;
+/// How often the token of a connection is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// Why the server closes a connection, by the protocol's codes.
 mod close {
@@ -47,16 +50,20 @@ mod close {
     pub const ID_TAKEN: u16 = 4409;
     pub const TOO_MANY_INITS: u16 = 4429;
     pub const INTERNAL: u16 = 4500;
+    /// One of our own.
+    pub const TOO_OFTEN: u16 = 4430;
 }
 
 /// Answers the upgrade; what follows runs beside the request.
-pub fn accept(app: App, upgrade: WebSocketUpgrade) -> Response {
-    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(MAX_JSON_BYTES).max_frame_size(MAX_JSON_BYTES);
+pub fn accept(app: App, client: Option<Client>, upgrade: WebSocketUpgrade) -> Response {
+    let most = app.settings.max_body_bytes;
+    let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(most).max_frame_size(most);
     let speaks = upgrade.selected_protocol().is_some();
     upgrade.on_upgrade(move |socket| async move {
         let (messages, outbox) = mpsc::channel(64);
         let connection = Connection {
             app,
+            client,
             socket,
             token: None,
             operations: HashMap::new(),
@@ -87,6 +94,7 @@ enum What {
 
 struct Connection {
     app: App,
+    client: Option<Client>,
     socket: WebSocket,
     /// The token of a client that has said who it is.
     token: Option<String>,
@@ -117,6 +125,7 @@ impl Connection {
         let stop = self.app.stop.clone();
         let init_by = Instant::now() + INIT_PATIENCE;
         let mut ping_at = Instant::now() + PING;
+        let mut look_at = Instant::now() + LOOK_AGAIN;
         let mut unanswered = 0;
         loop {
             let step = tokio::select! {
@@ -140,6 +149,10 @@ impl Connection {
                         return None;
                     }
                     self.send(&json!({ "type": "ping" })).await
+                }
+                () = sleep_until(look_at) => {
+                    look_at = Instant::now() + LOOK_AGAIN;
+                    self.look_again().await
                 }
                 () = stop.cancelled() => ControlFlow::Break(Some(Close(close::STOPPING, "The server stops"))),
             };
@@ -198,11 +211,25 @@ impl Connection {
         let Some(token) = token.and_then(graphql::bearer) else {
             return ControlFlow::Break(Some(Close(close::FORBIDDEN, "Forbidden: Authorization is missing")));
         };
-        if let Err(close) = sign_in(&self.app.services, token).await {
+        if let Err(error) = session::sign_in(&self.app.services, token).await {
+            let address = self.client.map(|client| client.0);
+            let refusal = self.app.sent_away(address, Refusal::of(&error, ""));
+            let often = refusal.code == "RATE_LIMITED";
+            let close = if often { Close(close::TOO_OFTEN, "Too many failed sign-ins") } else { signed_out(&error) };
             return ControlFlow::Break(Some(close));
         }
         self.token = Some(token.to_owned());
         self.send(&json!({ "type": "connection_ack" })).await
+    }
+
+    /// Ends the connection when its token works no longer.
+    async fn look_again(&mut self) -> ControlFlow<Option<Close>> {
+        let Some(token) = &self.token else { return ControlFlow::Continue(()) };
+        match session::sign_in(&self.app.services, token).await {
+            // A database that is away for a while is no reason: whoever reads on will be told.
+            Ok(_) | Err(Error::Internal(_)) => ControlFlow::Continue(()),
+            Err(error) => ControlFlow::Break(Some(signed_out(&error))),
+        }
     }
 
     fn subscribe(&mut self, id: String, payload: Json) -> ControlFlow<Option<Close>> {
@@ -212,11 +239,13 @@ impl Connection {
         if self.operations.contains_key(&id) {
             return ControlFlow::Break(Some(Close(close::ID_TAKEN, "Subscriber for this id already exists")));
         }
-        if self.operations.len() >= MAX_OPERATIONS {
+        if self.operations.len() >= self.app.settings.max_socket_operations {
             return bad("Too many operations at once");
         }
-        let Ok(operation) = graphql::operation(payload) else {
-            return bad("Invalid message received");
+        let operation = match request::operation(payload, &self.app.persisted) {
+            // A hash that stands for nothing is no mistake of the protocol.
+            Err(refusal) if refusal.code == "BAD_REQUEST" => return bad("Invalid message received"),
+            operation => operation,
         };
         self.serial += 1;
         let task = Task {
@@ -280,7 +309,7 @@ struct Task {
 }
 
 impl Task {
-    async fn run(self, operation: Operation) {
+    async fn run(self, operation: Result<Operation, Refusal>) {
         let last = self.work(operation).await;
         self.tell(last).await;
     }
@@ -291,20 +320,27 @@ impl Task {
     }
 
     /// Carries the operation out; the last message is the caller's to send.
-    async fn work(&self, operation: Operation) -> What {
+    async fn work(&self, operation: Result<Operation, Refusal>) -> What {
         // The token was good when the connection began; that may be long ago.
         let session = match sign_in(&self.app.services, &self.token).await {
             Ok(session) => session,
             Err(close) => return What::Close(close),
         };
-        let (operation, kind) = graphql::kind(operation);
+        let prepared = match operation {
+            Ok(operation) => graphql::prepare(&self.app, &self.token, operation).await,
+            Err(refusal) => Err(refusal.into()),
+        };
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(Denied::Errors(errors)) => return What::Error(json!(errors)),
+            Err(Denied::Refusal(refusal)) => return What::Error(json!([refusal.error()])),
+        };
         let asked = Asked {
             session,
             token: self.token.clone(),
             id: self.request.clone(),
-            operation,
-            is_subscription: kind == Some(OperationType::Subscription),
-            patience: graphql::PATIENCE,
+            prepared,
+            patience: self.app.patience(),
         };
         let mut steps = steps(&self.app, asked);
         while let Some(step) = steps.next().await {

@@ -20,6 +20,7 @@ pub mod list;
 pub mod mapping;
 pub mod organization;
 pub mod page;
+pub mod queue;
 pub mod seal;
 pub mod search;
 pub mod session;

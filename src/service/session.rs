@@ -25,7 +25,7 @@ pub enum Scope {
 }
 
 /// The signed-in user.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Viewer {
     pub organization_id: OrganizationId,
     pub user_id: UserId,
@@ -71,13 +71,6 @@ impl Session {
             sql.push(" AND (").equals(&format!("{alias}.id"), self.viewer.user_id).push(" OR ");
             sql.any_id(&format!("{alias}.team_id"), teams).push(")");
         }
-    }
-
-    /// Adds the condition that the viewer is an active administrator still: for what goes on after the request began.
-    pub fn still_admin(&self, sql: &mut Sql) {
-        sql.push(" AND EXISTS (SELECT 1 FROM app_user v WHERE ").equals("v.organization_id", self.organization_id());
-        sql.push(" AND ").equals("v.id", self.viewer.user_id);
-        sql.push(" AND v.deleted_at IS NULL AND v.status = 'ACTIVE' AND v.role = 'ADMIN')");
     }
 
     /// Whether the viewer may see a user of this team.

@@ -90,7 +90,7 @@ async fn requests_have_a_shape(world: World) {
         r#"{"query": "{ viewer { id } }", "variables": "{}"}"#,
         r#"{"query": "{ viewer { id } }", "operationName": 1}"#,
         r#"{"query": "{ viewer { id } }", "extensions": "a"}"#,
-        r#"[{"query": "{ viewer { id } }"}]"#,
+        "[]",
         r#"{"query": "{ viewer { id } }"} {}"#,
     ] {
         let answer = admin.post(body).await;
@@ -109,7 +109,7 @@ async fn over_get_there_are_queries_only(world: World) {
         let refused = answer.status == StatusCode::BAD_REQUEST || parameters == "?query";
         assert!(refused && answer.json.get("data").is_none(), "{parameters}: {}", answer.text());
     }
-    for operation in ["mutation{a}", "subscription{a}"] {
+    for operation in ["mutation{__typename}", "subscription{importProgress(id:%22x%22){id}}"] {
         let answer = admin.get(&format!("/graphql?query={operation}")).await;
         assert_eq!((answer.status, answer.code()), (StatusCode::METHOD_NOT_ALLOWED, "BAD_REQUEST"));
         assert_eq!(answer.header("allow"), "POST");

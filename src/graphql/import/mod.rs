@@ -12,12 +12,12 @@ use super::{
     id,
     integration::Integration,
     loaders,
-    page::{self, Connection, shown},
+    page::{Connection, shown},
     scalar::Address,
     session,
     sync_run::SyncRun,
     user::User,
-    watch::{Look, watch},
+    watches,
 };
 use crate::service::{
     self,
@@ -161,7 +161,6 @@ impl ImportJob {
 
     /// Every row of a plan. Once applied: the rows that failed, and those that changed or deleted something, with what
     /// they changed; rows that only created something are counted.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn rows(
         &self,
         ctx: &Context<'_>,
@@ -251,7 +250,6 @@ pub struct ImportRevert {
 #[ComplexObject]
 impl ImportRevert {
     /// The rows that were left alone, each with the reason in `revertError`.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn rows_left_alone(
         &self,
         ctx: &Context<'_>,
@@ -361,7 +359,6 @@ impl ImportQuery {
     }
 
     /// The organisation's imports, newest first. For administrators.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn import_jobs(
         &self,
         ctx: &Context<'_>,
@@ -386,17 +383,21 @@ impl ImportSubscription {
         ctx: &Context<'_>,
         #[graphql(desc = "The import's id.")] id: ID,
     ) -> Result<impl Stream<Item = Result<ImportJob>> + use<>> {
-        let id = id::read(&id);
+        let id: ImportJobId = id::read(&id);
         let session = session(ctx)?.clone();
         session.admin()?;
-        let look: Look<ImportJob> = Box::new(move || {
+        let (key, missing) = ((session.organization_id(), id.0), "There is no import with this id.");
+        let look = Box::new(move || {
             let session = session.clone();
-            async move { Ok(query::watched(&session, id).await?.map(|job| ImportJob(job.into()))) }.boxed()
+            async move { Ok(query::watched(&session, id).await?) }.boxed()
         });
-        watch("There is no import with this id.", look, |job| {
-            use entity::ImportStatus::{Queued, Running};
-            !matches!(job.status, Queued | Running) && !matches!(job.revert_status, Some(Queued | Running))
-        })
-        .await
+        let watches = watches(ctx)?;
+        watches
+            .imports
+            .follow(key, missing, look, |job| {
+                use entity::ImportStatus::{Queued, Running};
+                !matches!(job.status, Queued | Running) && !matches!(job.revert_status, Some(Queued | Running))
+            })
+            .await
     }
 }

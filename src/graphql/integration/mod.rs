@@ -11,7 +11,7 @@ use super::{
     error::{Failure, Result},
     id, input, loaders,
     mapping::{Mapping, MappingFilter},
-    page::{self, Connection, Shown, shown},
+    page::{Connection, Shown, shown},
     session,
     sync_run::SyncRun,
     user::LinkState,
@@ -90,7 +90,6 @@ impl Integration {
     }
 
     /// The CRM's users, by external id; for administrators.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn crm_users(
         &self,
         ctx: &Context<'_>,
@@ -107,7 +106,6 @@ impl Integration {
     }
 
     /// The mappings in this integration that the viewer sees, oldest first.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn mappings(
         &self,
         ctx: &Context<'_>,
@@ -132,7 +130,6 @@ impl Integration {
     }
 
     /// The receipts of CRM users, newest first; for administrators.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn sync_runs(
         &self,
         ctx: &Context<'_>,
@@ -239,7 +236,6 @@ impl Coverage {
     }
 
     /// Every state, those with none included; the counts add up to `users`.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn by_state(&self) -> Vec<LinkStateCount> {
         let counts = query::STATES.into_iter().zip(self.0.by_state);
         counts.map(|(state, users)| LinkStateCount { state: state.into(), users }).collect()
@@ -302,7 +298,6 @@ impl IntegrationQuery {
     }
 
     /// The organisation's integrations, by name.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn integrations(&self, ctx: &Context<'_>) -> Result<Vec<Integration>> {
         let all = query::all(session(ctx)?).await?;
         Ok(all.into_iter().map(|integration| Integration::of(integration.into())).collect())

@@ -13,7 +13,7 @@ use super::{
     input,
     integration::{Integration, IntegrationRef},
     loaders,
-    page::{self, Connection, shown},
+    page::{Connection, shown},
     session,
     sync_run::SyncRun,
     user::User,
@@ -174,7 +174,6 @@ impl Mapping {
     }
 
     /// What may be odd about it.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn warnings(&self) -> Vec<MappingWarning> {
         Warning::of(self.0.warnings).map(|warning| MappingWarning { warning, mapping: self.clone() }).collect()
     }
@@ -266,7 +265,6 @@ pub struct MappingQuery;
 #[Object]
 impl MappingQuery {
     /// The mappings that the viewer sees, oldest first: those that hold now, or held at another moment.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn mappings(
         &self,
         ctx: &Context<'_>,

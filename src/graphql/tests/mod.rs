@@ -1,6 +1,6 @@
 //! The schema over the demonstration organisation, on SQLite and, where the environment names a server, on PostgreSQL.
 
-mod guard;
+mod document;
 mod reading;
 mod visibility;
 
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use async_graphql::{Request, Response, Variables};
 use entity::{CrmKind, ObjectVisibility, UserRole};
+use futures::StreamExt;
 use sea_orm::ConnectionTrait;
 use serde_json::{Value as Json, json};
 
@@ -15,7 +16,7 @@ use crate::{
     bootstrap::{self, Administrator},
     crm::{Network, Patience},
     database, demo,
-    graphql::{Schema, execute, schema},
+    graphql::{Api, document::Limits as DocumentLimits},
     service::{
         Limits, Services, Session,
         clock::Clock,
@@ -33,7 +34,7 @@ use crate::{
 /// An organisation on a database of its own.
 pub struct World {
     pub services: Arc<Services>,
-    pub schema: Schema,
+    pub api: Api,
     pub administrator: Administrator,
     /// Where SQLite's file lies.
     _folder: tempfile::TempDir,
@@ -51,7 +52,12 @@ impl World {
         let seal = Seal::new(&[7; 32], &[]).expect("is a key");
         let files = Arc::new(object_store::memory::InMemory::new());
         let services = Arc::new(Services::new(db, clock, files, links, crm, seal, Limits::default()));
-        Self { services, schema: schema(), administrator, _folder: folder }
+        Self {
+            services,
+            api: Api::new(DocumentLimits::default(), true).expect("is a schema"),
+            administrator,
+            _folder: folder,
+        }
     }
 
     /// The demonstration, once on each database there is.
@@ -137,7 +143,18 @@ impl World {
 
     pub async fn respond(&self, session: Session, query: &str, variables: Json) -> Response {
         let request = Request::new(query).variables(Variables::from_json(variables));
-        execute(&self.schema, Some(session), request).await
+        match self.api.prepare(request) {
+            Ok(prepared) => self.api.execute(session, prepared).await,
+            Err(errors) => Response::from_errors(errors),
+        }
+    }
+
+    /// What the administrator's subscription gives, up to its end.
+    pub async fn events(&self, request: Request) -> Vec<Response> {
+        match self.api.prepare(request) {
+            Ok(prepared) => self.api.subscribe(self.admin().await, prepared).collect().await,
+            Err(errors) => vec![Response::from_errors(errors)],
+        }
     }
 
     /// What the administrator reads; there must be no errors.

@@ -1,15 +1,11 @@
 use async_graphql::{Request, Response, Variables};
-use futures::StreamExt;
 use serde_json::json;
 
 use super::{World, codes};
-use crate::{
-    graphql::subscribe,
-    service::{
-        list::List,
-        search::How,
-        user::query::{Filter, Users},
-    },
+use crate::service::{
+    list::List,
+    search::How,
+    user::query::{Filter, Users},
 };
 
 /// The arguments that take pages one by one through a list.
@@ -218,7 +214,7 @@ async fn what_is_over_is_followed_once() {
             (&read["viewer"]["id"], json!("NOT_FOUND")),
         ] {
             let request = Request::new(query).variables(Variables::from_json(json!({"id": id})));
-            let events: Vec<Response> = subscribe(&world.schema, world.admin().await, request).collect().await;
+            let events: Vec<Response> = world.events(request).await;
             assert_eq!(events.len(), 1);
             let found = match codes(&events[0]).pop() {
                 Some(code) => json!(code),

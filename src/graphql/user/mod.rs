@@ -16,7 +16,7 @@ use super::{
     loaders,
     mapping::Mapping,
     organization,
-    page::{self, Connection, shown},
+    page::{Connection, shown},
     session,
     team::Team,
 };
@@ -88,13 +88,11 @@ impl User {
     }
 
     /// The teams that the user manages, by name.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn manager_of(&self, ctx: &Context<'_>) -> Result<Vec<Team>> {
         Ok(loaders(ctx)?.managed.load(self.0.id).await?.unwrap_or_default())
     }
 
     /// The licences that the user holds, by name.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn licenses(&self, ctx: &Context<'_>) -> Result<Vec<License>> {
         Ok(loaders(ctx)?.licenses_of.load(self.0.id).await?.unwrap_or_default())
     }
@@ -132,13 +130,11 @@ impl User {
     }
 
     /// The mappings that hold now, one an integration at most.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn mappings(&self, ctx: &Context<'_>) -> Result<Vec<Mapping>> {
         Ok(loaders(ctx)?.mappings_of.load(self.0.id).await?.unwrap_or_default())
     }
 
     /// Every mapping this user ever had, newest first.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     async fn mapping_history(
         &self,
         ctx: &Context<'_>,
@@ -166,7 +162,6 @@ impl User {
     }
 
     /// Their live tokens: for administrators, and for the user itself; empty for others.
-    #[graphql(complexity = "page::several(child_complexity)")]
     async fn api_tokens(&self, ctx: &Context<'_>) -> Result<Vec<ApiToken>> {
         Ok(loaders(ctx)?.api_tokens_of.load(self.0.id).await?.unwrap_or_default())
     }
@@ -190,7 +185,6 @@ impl UserQuery {
     }
 
     /// The users that the viewer sees; deleted ones are in no list.
-    #[graphql(complexity = "page::cost(first, last, child_complexity)")]
     #[expect(clippy::too_many_arguments, reason = "they are the field's in the schema")]
     async fn users(
         &self,

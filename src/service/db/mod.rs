@@ -91,7 +91,7 @@ impl Db {
             // and again. It reads by the thousand, and is not to be woken for every few rows.
             writer.acquire_timeout(Duration::from_secs(120)).max_connections(1).map_sqlx_sqlite_opts(|options| {
                 sqlite_options(options)
-                    .pragma("cache_size", "-24000")
+                    .pragma("cache_size", "-16000")
                     .pragma("wal_autocheckpoint", "8000")
                     // What a savepoint may have to put back would lie in memory otherwise: a third of a gigabyte for a
                     // receipt of a million.
@@ -121,6 +121,22 @@ impl Db {
     /// organisation's lock.
     pub fn lease(&self) -> Duration {
         self.lease
+    }
+
+    /// The pools, each with how many of its connections are open and how many of those are idle.
+    pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
+        match self.backend() {
+            DbBackend::Postgres => {
+                let pool = self.writer.get_postgres_connection_pool();
+                vec![("all", pool.size(), pool.num_idle())]
+            }
+            _ => [("write", &self.writer), ("read", &self.reader)]
+                .map(|(name, pool)| {
+                    let pool = pool.get_sqlite_connection_pool();
+                    (name, pool.size(), pool.num_idle())
+                })
+                .into(),
+        }
     }
 
     pub fn backend(&self) -> DbBackend {

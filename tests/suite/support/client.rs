@@ -13,7 +13,7 @@ use tower::ServiceExt;
 /// A caller: the router, and a token or none.
 #[derive(Clone)]
 pub struct Actor {
-    app: Router,
+    pub app: Router,
     pub token: Option<String>,
 }
 

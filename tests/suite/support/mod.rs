@@ -19,7 +19,7 @@ use futures::FutureExt;
 
 pub use client::Answer;
 pub use database::{Backend, TestDatabase};
-pub use world::World;
+pub use world::{World, unhurried};
 
 /// Runs a test in a world of its own, and clears the world away however the test ends.
 pub fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(World) -> F) {

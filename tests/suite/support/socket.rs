@@ -2,7 +2,10 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use counterpart::http;
+use counterpart::{
+    config::FrontSettings,
+    http::{self, Serving},
+};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,15 +15,19 @@ use tokio_tungstenite::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::World;
+use super::{World, unhurried};
 
 /// Serves the world on a port of its own, until the token is cancelled.
 pub async fn serve(world: &World) -> (SocketAddr, CancellationToken) {
+    serve_with(world, unhurried(), Serving { grace: Duration::from_secs(1), ..Serving::default() }).await
+}
+
+pub async fn serve_with(world: &World, settings: FrontSettings, serving: Serving) -> (SocketAddr, CancellationToken) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let stop = CancellationToken::new();
-    let app = http::router(world.services.clone(), stop.clone());
-    tokio::spawn(http::serve(listener, app, stop.clone(), Duration::from_secs(1)));
+    let app = http::router(world.services.clone(), settings, stop.clone()).unwrap();
+    tokio::spawn(http::serve(listener, app, serving, stop.clone()));
     (address, stop)
 }
 

@@ -6,6 +6,7 @@ use axum::{Router, http::StatusCode};
 use chrono::{DateTime, Utc};
 use counterpart::{
     bootstrap::{self, Administrator},
+    config::FrontSettings,
     crm::{ExtraHost, Network, Patience},
     http,
     service::{
@@ -48,6 +49,11 @@ fn network(clock: Clock, hosts: Vec<ExtraHost>) -> Network {
     Network::new(clock, hosts, patience).unwrap()
 }
 
+/// The settings of the front door, for tests that ask more often than people do.
+pub fn unhurried() -> FrontSettings {
+    FrontSettings { operations_per_minute: 0, ..FrontSettings::default() }
+}
+
 /// One organisation, `Acme`, its administrator `admin@acme.example`, and the program around them.
 pub struct World {
     pub services: Arc<Services>,
@@ -72,7 +78,7 @@ impl World {
             Seal::new(&[7; 32], &[]).unwrap(),
             Limits { upload_bytes: 1024 * 1024, ..Limits::default() },
         ));
-        let app = http::router(Arc::clone(&services), CancellationToken::new());
+        let app = http::router(Arc::clone(&services), unhurried(), CancellationToken::new()).unwrap();
         Self { services, app, administrator, _files: files }
     }
 
@@ -93,8 +99,13 @@ impl World {
         let seal = Seal::new(&[7; 32], &[]).unwrap();
         let services = Services::new(db.clone(), clock.clone(), files, links.clone(), crm, seal, limits);
         let services = Arc::new(services);
-        let app = http::router(Arc::clone(&services), CancellationToken::new());
+        let app = http::router(Arc::clone(&services), unhurried(), CancellationToken::new()).unwrap();
         Self { services, app, administrator: self.administrator.clone(), _files: TempDir::new().unwrap() }
+    }
+
+    /// The same organisation behind another front door.
+    pub fn behind(&self, settings: FrontSettings) -> Result<Router, String> {
+        http::router(Arc::clone(&self.services), settings, CancellationToken::new())
     }
 
     /// Somebody without a token.

@@ -1,0 +1,111 @@
+//! Who has to wait, and who is sent away: so that nobody who asks too much, or too often, takes the server from the others.
+
+use std::{
+    hash::{BuildHasher, RandomState},
+    net::IpAddr,
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+
+use governor::{
+    DefaultKeyedRateLimiter, Quota, RateLimiter,
+    clock::{Clock, DefaultClock},
+};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::refusal::Refusal;
+use crate::config::FrontSettings;
+
+/// An operation that may come to more fields than this is dear: as many work at once as come to [`AT_ONCE`] together, so
+/// that there is always a processor for those who ask for little.
+const DEAR: u64 = 2_000;
+/// A document that is longer, in bytes, is dear to read.
+const LONG: usize = 4 * 1024;
+/// Fields, or bytes, of all that is dear and at work.
+const AT_ONCE: u32 = 50_000;
+/// Tokens, or addresses, that are remembered before those are forgotten that have not come for a while.
+const REMEMBERED: usize = 10_000;
+
+pub struct Admission {
+    at_work: Semaphore,
+    dear: Semaphore,
+    tokens: Option<Rate<u64>>,
+    failures: Option<Rate<IpAddr>>,
+    hasher: RandomState,
+}
+
+struct Rate<K: Clone + Eq + std::hash::Hash>(Arc<DefaultKeyedRateLimiter<K>>);
+
+impl<K: Clone + Eq + std::hash::Hash> Rate<K> {
+    /// So many a minute; a tenth of them may come at once. None where any number may.
+    fn new(per_minute: u32) -> Option<Self> {
+        let per_minute = NonZeroU32::new(per_minute)?;
+        let burst = NonZeroU32::new(per_minute.get() / 10).unwrap_or(NonZeroU32::MIN);
+        Some(Self(Arc::new(RateLimiter::keyed(Quota::per_minute(per_minute).allow_burst(burst)))))
+    }
+
+    /// How long whoever this is has to wait.
+    fn wait(&self, key: &K) -> Option<Duration> {
+        if self.0.len() > REMEMBERED {
+            self.0.retain_recent();
+        }
+        let refused = self.0.check_key(key).err()?;
+        Some(refused.wait_time_from(DefaultClock::default().now()))
+    }
+}
+
+impl Admission {
+    pub fn new(settings: &FrontSettings) -> Self {
+        Self {
+            at_work: Semaphore::new(settings.max_operations),
+            dear: Semaphore::new(AT_ONCE as usize),
+            tokens: Rate::new(settings.operations_per_minute),
+            failures: Rate::new(settings.failed_sign_ins_per_minute),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Counts an operation of a token.
+    ///
+    /// # Errors
+    /// Too many in too short a time.
+    pub fn count(&self, token: &str) -> Result<(), Refusal> {
+        let wait = self.tokens.as_ref().and_then(|rate| rate.wait(&self.hasher.hash_one(token)));
+        wait.map_or(Ok(()), |wait| Err(Refusal::too_often("This token asks too often.", wait)))
+    }
+
+    /// Counts a request that did not sign in.
+    ///
+    /// # Errors
+    /// Too many from this address in too short a time.
+    pub fn count_failure(&self, address: IpAddr) -> Result<(), Refusal> {
+        let wait = self.failures.as_ref().and_then(|rate| rate.wait(&address));
+        wait.map_or(Ok(()), |wait| {
+            Err(Refusal::too_often("Too many requests came from your address that did not sign in.", wait))
+        })
+    }
+
+    /// A place among the operations that are at work.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn enter(&self) -> Result<SemaphorePermit<'_>, Refusal> {
+        self.at_work.try_acquire().map_err(|_| Refusal::busy())
+    }
+
+    /// Waits until a document of this length can be read, where it is a long one.
+    pub async fn read(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+        if bytes > LONG { self.share(bytes as u64).await } else { None }
+    }
+
+    /// Waits until an operation of this price can be carried out, where it is a dear one.
+    pub async fn carry_out(&self, price: u64) -> Option<SemaphorePermit<'_>> {
+        if price > DEAR { self.share(price).await } else { None }
+    }
+
+    async fn share(&self, size: u64) -> Option<SemaphorePermit<'_>> {
+        let size = u32::try_from(size).map_or(AT_ONCE, |size| size.min(AT_ONCE));
+        self.dear.acquire_many(size).await.ok()
+    }
+}

@@ -1,0 +1,70 @@
+//! The metrics, for Prometheus.
+
+use std::{
+    collections::HashSet,
+    sync::{LazyLock, Mutex, OnceLock, PoisonError},
+};
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Requests by route, method and status.
+pub const REQUESTS: &str = "counterpart_http_requests_total";
+/// How long a request took, in seconds, by route.
+pub const DURATION: &str = "counterpart_http_request_duration_seconds";
+/// How many SQL statements a request took, by route.
+pub const STATEMENTS: &str = "counterpart_http_request_sql_statements";
+
+/// GraphQL operations by kind, name and the code of the first error (`OK` where there is none).
+const OPERATIONS: &str = "counterpart_graphql_operations_total";
+/// How long an operation took, in seconds, by kind and name.
+const OPERATION_DURATION: &str = "counterpart_graphql_operation_duration_seconds";
+/// Connections to the database, by pool (`read`, `write`) and state (`idle`, `in_use`).
+pub const POOL: &str = "counterpart_database_connections";
+/// Imports and pulls, by kind and status.
+pub const QUEUE: &str = "counterpart_queue_jobs";
+/// Operation names that have a series of their own; clients choose names, and each is kept for good.
+const NAMES: usize = 200;
+
+const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
+const COUNTS: [f64; 10] = [0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0];
+
+/// Counts an operation; one that could not be carried out has no kind.
+pub fn operation(kind: Option<&'static str>, name: Option<&str>, code: Option<&str>, seconds: f64) {
+    static KNOWN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+    let name = name.unwrap_or("anonymous");
+    let is_known = {
+        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(name) || (known.len() < NAMES && known.insert(name.to_owned()))
+    };
+    let name = if is_known { name } else { "other" }.to_owned();
+    let (kind, code) = (kind.unwrap_or("none"), code.unwrap_or("OK").to_owned());
+    metrics::counter!(OPERATIONS, "kind" => kind, "operation" => name.clone(), "code" => code).increment(1);
+    metrics::histogram!(OPERATION_DURATION, "kind" => kind, "operation" => name).record(seconds);
+}
+
+/// The process's metrics; collecting starts with the first call.
+pub fn handle() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE.get_or_init(collect).clone()
+}
+
+fn collect() -> PrometheusHandle {
+    let builder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(DURATION.to_owned()), &SECONDS)
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(OPERATION_DURATION.to_owned()), &SECONDS))
+        .and_then(|builder| builder.set_buckets_for_metric(Matcher::Full(STATEMENTS.to_owned()), &COUNTS))
+        .unwrap_or_else(|_| PrometheusBuilder::new());
+    let recorder = builder.build_recorder();
+    let handle = recorder.handle();
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::warn!("metrics go elsewhere: another recorder is installed");
+    }
+    metrics::describe_counter!(REQUESTS, "Requests answered, by route, method and status.");
+    metrics::describe_histogram!(DURATION, metrics::Unit::Seconds, "Time from a request to its answer's head.");
+    metrics::describe_histogram!(STATEMENTS, "SQL statements of a request.");
+    metrics::describe_counter!(OPERATIONS, "GraphQL operations, by kind, name and the code of the first error.");
+    metrics::describe_histogram!(OPERATION_DURATION, metrics::Unit::Seconds, "Time of a GraphQL operation.");
+    metrics::describe_gauge!(POOL, "Connections to the database, by pool and whether they are in use.");
+    metrics::describe_gauge!(QUEUE, "Imports and pulls that wait or are at work.");
+    handle
+}
