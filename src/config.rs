@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{ArgAction, Args, Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use url::Url;
 
@@ -182,6 +182,19 @@ pub struct DatabaseSettings {
         value_parser = clap::value_parser!(u32).range(1..=10_000)
     )]
     pub max_connections: u32,
+
+    /// Whether the database is reached through a pooler that gives each transaction another connection and keeps no
+    /// prepared statements: PgBouncer with `pool_mode=transaction`, older than 1.21 or with `max_prepared_statements=0`.
+    #[arg(
+        long, env = "COUNTERPART_TRANSACTION_POOLING", value_name = "YES", default_value_t = false,
+        action = ArgAction::Set, value_parser = clap::value_parser!(bool)
+    )]
+    pub transaction_pooling: bool,
+
+    /// A replica of the PostgreSQL database, `postgres://USER:PASSWORD@HOST/NAME`: queries read from it when it has all
+    /// that the database has.
+    #[arg(long, env = "COUNTERPART_REPLICA_URL", value_name = "URL", hide_env_values = true)]
+    pub replica_url: Option<String>,
 }
 
 impl DatabaseSettings {

@@ -10,7 +10,9 @@ use std::collections::HashMap;
 
 use async_graphql::{
     Name, Positioned, Request, ServerError, Value as ConstValue,
-    parser::types::{Directive, ExecutableDocument, Field, OperationDefinition, Selection, SelectionSet},
+    parser::types::{
+        Directive, ExecutableDocument, Field, OperationDefinition, OperationType, Selection, SelectionSet,
+    },
 };
 use async_graphql_value::Value;
 
@@ -78,6 +80,14 @@ pub fn operation<'a>(document: &'a ExecutableDocument, name: Option<&str>) -> Op
         _ => true,
     });
     found.next().map(|(_, operation)| &operation.node)
+}
+
+/// Whether a request asks for a query.
+pub fn only_reads(request: &mut Request) -> bool {
+    let name = request.operation_name.clone();
+    let document = request.parsed_query().ok();
+    let operation = document.and_then(|document| operation(document, name.as_deref()));
+    operation.is_some_and(|operation| operation.ty == OperationType::Query)
 }
 
 /// What a selection set comes to, its fragments spelled out.

@@ -120,7 +120,11 @@ fn complete(mut response: Response) -> Response {
 }
 
 /// Answers a query or a mutation.
-pub async fn execute(schema: &Schema, session: Option<Session>, request: Request) -> Response {
+pub async fn execute(schema: &Schema, session: Option<Session>, mut request: Request) -> Response {
+    let session = match session {
+        Some(session) if guard::only_reads(&mut request) => Some(session.only_reading().await),
+        session => session,
+    };
     match prepare(session, request) {
         Ok(Prepared { request, pace, shape }) => {
             let mut response = complete(pace.run(schema.execute(request)).await);
