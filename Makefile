@@ -24,7 +24,7 @@ test-web: web
 	cd web && npm run --silent check
 
 test-rust: test-build
-	@script/need postgres
+	@script/need postgres pgbouncer
 	COUNTERPART_TEST_REQUIRE_POSTGRES=1 script/with-postgres cargo test --workspace --no-fail-fast
 
 test-browser: test-build

@@ -3,7 +3,7 @@
 use std::{iter, path::PathBuf};
 
 use axum::http::HeaderValue;
-use clap::{Args, FromArgMatches, Parser, Subcommand};
+use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand};
 use ipnet::IpNet;
 use tracing_subscriber::EnvFilter;
 use url::Url;
@@ -222,11 +222,11 @@ pub struct FrontSettings {
 
     /// Whether the schema is told to those who ask: to GraphiQL and to code generators. They can read `schema.graphql`
     /// instead.
-    #[arg(long, env = "COUNTERPART_INTROSPECTION", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, env = "COUNTERPART_INTROSPECTION", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     pub introspection: bool,
 
     /// Whether clients may send a document once and its hash from then on (automatic persisted queries).
-    #[arg(long, env = "COUNTERPART_PERSISTED_QUERIES", value_name = "BOOL", default_value_t = true, action = clap::ArgAction::Set)]
+    #[arg(long, env = "COUNTERPART_PERSISTED_QUERIES", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     pub persisted_queries: bool,
 
     /// A file with the only operations that are carried out: the manifest that Apollo's, Relay's or The Guild's tools make of
@@ -296,6 +296,19 @@ pub struct DatabaseSettings {
         value_parser = clap::value_parser!(u32).range(1..=10_000)
     )]
     pub max_connections: u32,
+
+    /// Whether the database is reached through a pooler that gives each transaction another connection and keeps no
+    /// prepared statements: PgBouncer with `pool_mode=transaction`, older than 1.21 or with `max_prepared_statements=0`.
+    #[arg(
+        long, env = "COUNTERPART_TRANSACTION_POOLING", value_name = "YES", default_value_t = false,
+        action = ArgAction::Set, value_parser = clap::value_parser!(bool)
+    )]
+    pub transaction_pooling: bool,
+
+    /// A replica of the PostgreSQL database, `postgres://USER:PASSWORD@HOST/NAME`: queries read from it when it has all
+    /// that the database has.
+    #[arg(long, env = "COUNTERPART_REPLICA_URL", value_name = "URL", hide_env_values = true)]
+    pub replica_url: Option<String>,
 }
 
 impl DatabaseSettings {

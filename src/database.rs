@@ -5,7 +5,7 @@ use std::{collections::HashSet, str::FromStr, time::Duration};
 use migration::{MigratorTrait, sea_orm::ConnectionTrait};
 use sea_orm::{
     DbBackend, DbErr, RuntimeErr,
-    sqlx::{self, ConnectOptions, Connection, postgres::PgConnectOptions},
+    sqlx::{self, ConnectOptions, Connection, PgConnection, Row, postgres::PgConnectOptions},
 };
 
 use crate::{
@@ -34,9 +34,20 @@ pub async fn open(settings: &DatabaseSettings, clock: Clock) -> Result<Db, Strin
             .to_owned());
     }
     if !url.starts_with("sqlite:") {
-        probe(&url).await?;
+        let mut connection = probe(&url).await?;
+        if let Some(replica) = &settings.replica_url {
+            look_at_replica(&mut connection, replica).await?;
+        }
+        // The connection did its service; how it ends is of no matter.
+        let _ = connection.close().await;
+    } else if settings.replica_url.is_some() {
+        return Err(format!("{REPLICA}: only a PostgreSQL database has replicas, and DATABASE_URL names another"));
     }
-    let options = DbOptions { url: url.clone(), max_connections: settings.max_connections };
+    let options = DbOptions {
+        transaction_pooling: settings.transaction_pooling,
+        replica_url: settings.replica_url.clone(),
+        ..DbOptions::new(&url, settings.max_connections)
+    };
     let db = Db::connect(&options, clock).await.map_err(|error| refused(&url, &error))?;
     migrate(&db).await.map_err(|error| match &error {
         DbErr::Migration(_) | DbErr::Custom(_) => {
@@ -48,22 +59,67 @@ pub async fn open(settings: &DatabaseSettings, clock: Clock) -> Result<Db, Strin
 }
 
 /// Connects once, without the pool's patience with a server that is not there.
-async fn probe(url: &str) -> Result<(), String> {
-    let options = PgConnectOptions::from_str(url).map_err(|error| refused(url, &sqlx_error(error)))?;
-    let connection = match tokio::time::timeout(PATIENCE, options.connect()).await {
-        Ok(Ok(connection)) => connection,
-        Ok(Err(error)) => return Err(refused(url, &sqlx_error(error))),
-        Err(_) => {
-            return Err(format!(
-                "DATABASE_URL (--database-url): {} does not answer within {} s: see that it runs and can be reached from here",
-                place(url),
-                PATIENCE.as_secs()
-            ));
-        }
+async fn probe(url: &str) -> Result<PgConnection, String> {
+    let options = connect_options(url).map_err(|error| refused(url, &sqlx_error(error)))?;
+    match tokio::time::timeout(PATIENCE, options.connect()).await {
+        Ok(Ok(connection)) => Ok(connection),
+        Ok(Err(error)) => Err(refused(url, &sqlx_error(error))),
+        Err(_) => Err(format!(
+            "DATABASE_URL (--database-url): {} does not answer within {} s: see that it runs and can be reached from here",
+            place(url),
+            PATIENCE.as_secs()
+        )),
+    }
+}
+
+fn connect_options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    // Poolers refuse what they don't know.
+    Ok(PgConnectOptions::from_str(url)?.extra_float_digits(None))
+}
+
+const REPLICA: &str = "COUNTERPART_REPLICA_URL (--replica-url)";
+
+/// Sees to it that the replica is one of this database. One that does not answer now may do so later.
+async fn look_at_replica(database: &mut PgConnection, url: &str) -> Result<(), String> {
+    let options = connect_options(url).map_err(|error| match error {
+        sqlx::Error::Configuration(cause) => format!("{REPLICA}: this can't be read: {cause}"),
+        error => format!("{REPLICA}: this can't be read: {error}"),
+    })?;
+    let asked = async {
+        let mut replica = options.connect().await?;
+        sqlx::Result::Ok((Server::of(database).await?, Server::of(&mut replica).await?))
     };
-    // The connection did its service; how it ends is of no matter.
-    let _ = connection.close().await;
+    let why = match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok((database, replica))) if replica.follows && replica.system == database.system => return Ok(()),
+        Ok(Ok(_)) => return Err(format!("{REPLICA}: {} is no replica of the one that DATABASE_URL names", place(url))),
+        Ok(Err(sqlx::Error::Database(cause)))
+            if cause.code().is_some_and(|code| code.starts_with("28") || code == "3D000") =>
+        {
+            // A user, password or name that is not right does not become so.
+            return Err(format!("{REPLICA}: {} can't be used: {cause}", place(url)));
+        }
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no answer within {} s", PATIENCE.as_secs()),
+    };
+    tracing::warn!(error = why, "the replica can't be asked: the database itself is, until it can");
     Ok(())
+}
+
+/// What tells a PostgreSQL server from others.
+struct Server {
+    /// The same for a database and its replicas.
+    system: String,
+    /// Whether it follows another one.
+    follows: bool,
+}
+
+impl Server {
+    async fn of(connection: &mut PgConnection) -> sqlx::Result<Self> {
+        // Unprepared: there may be a pooler between.
+        let asked = sqlx::raw_sql("SELECT system_identifier::text, pg_is_in_recovery() FROM pg_control_system()");
+        let row = asked.fetch_one(connection).await?;
+        Ok(Self { system: row.try_get(0)?, follows: row.try_get(1)? })
+    }
 }
 
 fn sqlx_error(error: sqlx::Error) -> DbErr {

@@ -155,7 +155,7 @@ pub async fn measure(backend: Backend, url: &str, folder: &Path, world: &World, 
 
 impl Bench<'_> {
     fn db(&self) -> &DatabaseConnection {
-        self.world.services.db.writer()
+        self.world.services.db.writer().connections()
     }
 
     /// A file of users with all columns filled.
@@ -262,7 +262,7 @@ impl Bench<'_> {
         let all = TABLES.map(|table| format!("INSERT INTO main.{table} SELECT * FROM here.{table} ORDER BY 1, 2"));
         run(format!("BEGIN; {}; COMMIT", all.join("; "))).await;
         let seconds = started.elapsed().as_secs_f64();
-        services.db.writer().clone().close().await.unwrap();
+        services.db.writer().close().await.unwrap();
         fs::remove_file(copy).unwrap();
         seconds
     }

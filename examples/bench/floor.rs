@@ -22,8 +22,8 @@ use crate::{requests::SOMEBODY, world::email};
 
 pub fn router(db: &Db) -> Router {
     match db.backend() {
-        DbBackend::Postgres => postgres::router(db.reader().get_postgres_connection_pool().clone()),
-        _ => sqlite::router(db.reader().get_sqlite_connection_pool().clone()),
+        DbBackend::Postgres => postgres::router(db.reader().connections().get_postgres_connection_pool().clone()),
+        _ => sqlite::router(db.reader().connections().get_sqlite_connection_pool().clone()),
     }
 }
 

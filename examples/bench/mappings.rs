@@ -87,8 +87,8 @@ async fn measure(backend: Backend, rows: usize, report: &mut Report) {
     let megabytes = |kb: u64| kb as f64 / 1024.0;
     report.at_most("… memory", megabytes(large.peak), 150.0, " MB");
     report.at_most("… memory more than of a tenth", megabytes(large.peak) - megabytes(small.peak), 50.0, " MB");
-    services.db.reader().clone().close().await.unwrap();
-    services.db.writer().clone().close().await.unwrap();
+    services.db.reader().close().await.unwrap();
+    services.db.writer().close().await.unwrap();
     if let Some(server) = server {
         server.drop_database().await;
     }

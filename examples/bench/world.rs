@@ -70,8 +70,8 @@ impl World {
     }
 
     pub async fn close(self) {
-        self.services.db.reader().clone().close().await.unwrap();
-        self.services.db.writer().clone().close().await.unwrap();
+        self.services.db.reader().close().await.unwrap();
+        self.services.db.writer().close().await.unwrap();
     }
 }
 
@@ -80,7 +80,7 @@ pub async fn services(url: &str, folder: &Path) -> Arc<Services> {
     let clock = Clock::system();
     let files = folder.join("files");
     std::fs::create_dir_all(&files).unwrap();
-    let db = Db::connect(&DbOptions { url: url.to_owned(), max_connections: 10 }, clock.clone()).await.unwrap();
+    let db = Db::connect(&DbOptions::new(url, 10), clock.clone()).await.unwrap();
     let files = Arc::new(LocalFileSystem::new_with_prefix(files).unwrap());
     let links = Links::new(vec![7; 32], Url::parse("http://127.0.0.1/").unwrap());
     let crm = Network::new(clock.clone(), Vec::new(), Patience::default()).unwrap();

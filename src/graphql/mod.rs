@@ -34,6 +34,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use apollo_compiler::executable::OperationType;
 use async_graphql::{Context, MergedObject, MergedSubscription, Request, Response, ServerError, ValidationMode};
 use futures::{StreamExt, stream::BoxStream};
 
@@ -111,6 +112,7 @@ impl Api {
 
     /// Answers a query or a mutation.
     pub async fn execute(&self, session: Session, prepared: Prepared) -> Response {
+        let session = if prepared.kind == OperationType::Query { session.only_reading().await } else { session };
         let Ready { request, pace, shape } = Ready::of(session, prepared);
         let mut response = complete(pace.run(self.schema.execute(request)).await);
         shape.arrange(&mut response.data);

@@ -189,12 +189,12 @@ fn may_come(method: &Method, headers: &HeaderMap, prepared: &Prepared) -> Result
 }
 /// Carries operations out one after the other, and answers with their results in their order.
 async fn several(app: &App, caller: Caller, operations: Vec<Result<Operation, Refusal>>) -> Response {
-    let Caller { session, token, id, patience } = caller;
+    let Caller { mut session, token, id, patience } = caller;
     let mut told = Told::several(&session);
     let mut bodies = Vec::with_capacity(operations.len());
     for operation in operations {
         let outcome = match operation {
-            Ok(operation) => in_batch(app, &session, &token, patience, operation).await,
+            Ok(operation) => in_batch(app, &mut session, &token, patience, operation).await,
             Err(refusal) => Err(refusal),
         };
         let written = match outcome {
@@ -217,7 +217,7 @@ async fn several(app: &App, caller: Caller, operations: Vec<Result<Operation, Re
 
 async fn in_batch(
     app: &App,
-    session: &Session,
+    session: &mut Session,
     token: &str,
     patience: Duration,
     operation: Operation,
@@ -229,6 +229,9 @@ async fn in_batch(
     };
     if prepared.kind == OperationType::Subscription {
         return Err(Refusal::bad_request("A subscription can't come in an array with others."));
+    }
+    if prepared.kind == OperationType::Mutation {
+        session.having_written();
     }
     execute(app, session.clone(), prepared, patience).await
 }

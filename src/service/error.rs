@@ -175,35 +175,39 @@ impl Error {
 
     /// Whether the database could not be reached: the same may go well later.
     pub fn is_transient(&self) -> bool {
-        use sea_orm::{DbErr, RuntimeErr, sqlx};
-        let Self::Internal(Cause::Database(error)) = self else { return false };
-        match error {
-            DbErr::ConnectionAcquire(_) => true,
-            DbErr::Conn(RuntimeErr::SqlxError(error))
-            | DbErr::Exec(RuntimeErr::SqlxError(error))
-            | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
-                // Classes 08 and 57: the connection broke, or an operator stopped the server. 25P03: this process was
-                // held up, and the server ended its transaction.
-                sqlx::Error::Database(error) => {
-                    error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57") || code == "25P03")
-                }
-                error => matches!(
-                    error,
-                    sqlx::Error::Io(_)
-                        | sqlx::Error::Tls(_)
-                        | sqlx::Error::PoolTimedOut
-                        | sqlx::Error::PoolClosed
-                        | sqlx::Error::WorkerCrashed
-                ),
-            },
-            _ => false,
-        }
+        matches!(self, Self::Internal(Cause::Database(error)) if is_away(error))
     }
 
     /// Whether a unique index refused the write: somebody else was faster.
     pub fn is_unique_violation(&self) -> bool {
         matches!(self, Self::Internal(Cause::Database(e))
             if matches!(e.sql_err(), Some(sea_orm::SqlErr::UniqueConstraintViolation(_))))
+    }
+}
+
+/// Whether the database could not be reached.
+pub fn is_away(error: &sea_orm::DbErr) -> bool {
+    use sea_orm::{DbErr, RuntimeErr, sqlx};
+    match error {
+        DbErr::ConnectionAcquire(_) => true,
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => match &**error {
+            // Classes 08 and 57: the connection broke, or an operator stopped the server. 25P03: this process was
+            // held up, and the server ended its transaction.
+            sqlx::Error::Database(error) => {
+                error.code().is_some_and(|code| code.starts_with("08") || code.starts_with("57") || code == "25P03")
+            }
+            error => matches!(
+                error,
+                sqlx::Error::Io(_)
+                    | sqlx::Error::Tls(_)
+                    | sqlx::Error::PoolTimedOut
+                    | sqlx::Error::PoolClosed
+                    | sqlx::Error::WorkerCrashed
+            ),
+        },
+        _ => false,
     }
 }
 

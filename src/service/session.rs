@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::{
     Services,
     clock::Time,
-    db::Sql,
+    db::{Reader, Sql},
     error::{Error, Result},
 };
 
@@ -38,9 +38,30 @@ pub struct Viewer {
 pub struct Session {
     pub services: Arc<Services>,
     pub viewer: Viewer,
+    reader: Reader,
+    /// How far the database's log was at sign-in, where there is a replica.
+    position: Option<String>,
 }
 
 impl Session {
+    /// A session of the process itself, for a viewer that it vouches for.
+    pub fn vouched(services: &Arc<Services>, viewer: Viewer) -> Self {
+        let reader = services.db.reader_itself();
+        Self { services: Arc::clone(services), viewer, reader, position: None }
+    }
+
+    /// The session for what only reads: from the replica, if there is one that has all that was written before sign-in.
+    pub async fn only_reading(self) -> Self {
+        let Some(position) = &self.position else { return self };
+        let reader = self.services.db.reader_at(position).await;
+        Self { reader, ..self }
+    }
+
+    /// The session after it has written something: what it reads from now on is to have that.
+    pub fn having_written(&mut self) {
+        self.position = None;
+    }
+
     /// # Errors
     /// [`Error::Forbidden`] unless the viewer is an administrator.
     pub fn admin(&self) -> Result<()> {
@@ -61,8 +82,8 @@ impl Session {
     }
 
     /// Where queries read.
-    pub fn reader(&self) -> &sea_orm::DatabaseConnection {
-        self.services.db.reader()
+    pub fn reader(&self) -> &Reader {
+        &self.reader
     }
 
     /// Adds the condition that the viewer may see the user at `alias`.
@@ -110,6 +131,7 @@ struct SignIn {
     user_id: UserId,
     role: UserRole,
     object_visibility: ObjectVisibility,
+    position: Option<String>,
 }
 
 /// Signs in by an API token: one statement, one more for a viewer who sees only teams, and once a minute a third that
@@ -122,9 +144,10 @@ pub async fn sign_in(services: &Arc<Services>, token: &str) -> Result<Session> {
     let (organization_id, hash) = parse_token(token).ok_or(Error::Unauthenticated)?;
     let db = services.db.reader();
     let mut sql = Sql::new(services.db.backend());
-    sql.push(
-        "SELECT t.id AS token_id, t.expires_at, t.last_used_at, u.id AS user_id, u.role, u.object_visibility \
-         FROM api_token t JOIN app_user u ON u.organization_id = t.organization_id AND u.id = t.user_id WHERE ",
+    sql.push("SELECT t.id AS token_id, t.expires_at, t.last_used_at, u.id AS user_id, u.role, u.object_visibility, ");
+    sql.push(services.db.position()).push(
+        " AS position FROM api_token t \
+         JOIN app_user u ON u.organization_id = t.organization_id AND u.id = t.user_id WHERE ",
     );
     sql.equals("t.organization_id", organization_id).push(" AND ").equals("t.secret_hash", hash);
     sql.push(" AND u.deleted_at IS NULL AND u.status = 'ACTIVE' AND u.role <> 'DATA'");
@@ -141,10 +164,8 @@ pub async fn sign_in(services: &Arc<Services>, token: &str) -> Result<Session> {
     } else {
         Scope::Teams(visible_teams(services, db, organization_id, found.user_id).await?.into())
     };
-    Ok(Session {
-        services: Arc::clone(services),
-        viewer: Viewer { organization_id, user_id: found.user_id, role: found.role, scope },
-    })
+    let viewer = Viewer { organization_id, user_id: found.user_id, role: found.role, scope };
+    Ok(Session { position: found.position, ..Session::vouched(services, viewer) })
 }
 
 /// Notes the token's use beside the request: an import that holds the writer must not keep anybody from signing in.

@@ -16,7 +16,9 @@ async fn a_migrated_server_is_live_and_ready(world: World) {
 }
 
 async fn without_its_tables_a_server_is_live_and_not_ready(world: World) {
-    Migrator::down(world.services.db.writer(), None).await.unwrap();
+    let tx = world.services.db.begin().await.unwrap();
+    Migrator::down(tx.connection(), None).await.unwrap();
+    tx.commit().await.unwrap();
     let anybody = world.anonymous();
     assert_eq!(anybody.get("/health/live").await.status, StatusCode::OK);
     let ready = anybody.get("/health/ready").await;

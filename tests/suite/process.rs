@@ -116,6 +116,8 @@ fn a_setting_that_can_not_be_used_is_named() {
         ("DATABASE_URL", "postgres://[nonsense"),
         ("DATABASE_URL", "sqlite://file"),
         ("DATABASE_URL", "sqlite://file/counterpart.db"),
+        ("COUNTERPART_REPLICA_URL", &down),
+        ("COUNTERPART_TRANSACTION_POOLING", "maybe"),
         ("COUNTERPART_PUBLIC_URL", "counterpart.example"),
         ("COUNTERPART_SECRET_KEY", "a-secret"),
         ("COUNTERPART_MAX_CONNECTIONS", "0"),
@@ -146,6 +148,8 @@ fn a_setting_that_can_not_be_used_is_named() {
     counterpart: DATABASE_URL (--database-url): this can't be read: invalid IPv6 address
     counterpart: DATABASE_URL (--database-url): the file file is not a SQLite database
     counterpart: DATABASE_URL (--database-url): the file file/counterpart.db can't be used: the folder file can't be made: File exists
+    counterpart: COUNTERPART_REPLICA_URL (--replica-url): only a PostgreSQL database has replicas, and DATABASE_URL names another
+    counterpart: COUNTERPART_TRANSACTION_POOLING (--transaction-pooling): `maybe` can't be used: give one of true, false
     counterpart: COUNTERPART_PUBLIC_URL (--public-url): `counterpart.example` can't be used: give the whole address, such as https://counterpart.example.com
     counterpart: COUNTERPART_SECRET_KEY (--secret-key): this can't be used: give at least 32 characters, for example from `openssl rand -hex 32`
     counterpart: COUNTERPART_MAX_CONNECTIONS (--max-connections): `0` can't be used: 0 is not in 1..=10000

@@ -1,9 +1,6 @@
 //! PostgreSQL stopped and started while an import runs.
 
 use std::{
-    io::{BufRead, BufReader, Write},
-    os::unix::process::CommandExt,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -12,55 +9,10 @@ use counterpart::{
     database::migrate,
     service::{clock::Clock, import::worker},
 };
-use sea_orm::ConnectionTrait;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{Backend, TestDatabase, World, database};
-
-/// A PostgreSQL server that can be started again.
-struct Postgres {
-    url: String,
-    script: Child,
-    ask: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
-}
-
-impl Postgres {
-    /// What is acknowledged is on the disk with this one, as everywhere but in the other tests.
-    fn start() -> Self {
-        let shell = "echo \"$COUNTERPART_TEST_POSTGRES_URL\"
-            while read -r how; do sh -c \"$COUNTERPART_TEST_POSTGRES_CTL $how\" >/dev/null 2>&1 </dev/null; echo \"$?\"; done";
-        let mut script = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/script/with-postgres"))
-            .args(["sh", "-c", shell])
-            .env_remove("COUNTERPART_TEST_POSTGRES_URL")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // What stops the tests from the keyboard must not stop the script before it has cleared up.
-            .process_group(0)
-            .spawn()
-            .unwrap();
-        let (ask, mut answers) = (script.stdin.take(), BufReader::new(script.stdout.take().unwrap()));
-        let mut url = String::new();
-        answers.read_line(&mut url).unwrap();
-        Self { url: url.trim().to_owned(), script, ask, answers }
-    }
-
-    fn restart(&mut self, mode: &str) {
-        writeln!(self.ask.as_mut().unwrap(), "-m {mode} restart").unwrap();
-        let mut answer = String::new();
-        self.answers.read_line(&mut answer).unwrap();
-        assert_eq!(answer, "0\n", "pg_ctl -m {mode} restart");
-    }
-}
-
-impl Drop for Postgres {
-    fn drop(&mut self) {
-        // The script ends with its input, and takes the server with it.
-        drop(self.ask.take());
-        let _ = self.script.wait();
-    }
-}
+use crate::support::{Backend, TestDatabase, World, database, postgres::Postgres};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_import_outlives_a_fast_restart_of_postgres() {
@@ -78,17 +30,16 @@ async fn outlives(mode: &'static str) {
     let expected = imported(&World::on(&calm.url).await, async || ()).await;
     calm.remove().await;
 
-    let mut postgres = Postgres::start();
+    let mut postgres = Postgres::start().await;
     let db = database::open(&postgres.url, Clock::system()).await;
-    db.writer().execute_unprepared("ALTER ROLE postgres SET synchronous_commit = on").await.unwrap();
     migrate(&db).await.unwrap();
-    db.writer().clone().close().await.unwrap();
+    db.writer().close().await.unwrap();
     let world = World::on(&postgres.url).await;
     let restarts = std::sync::Mutex::new(&mut postgres);
     let found = imported(&world, async || {
         let mut postgres = restarts.lock().unwrap();
         // pg_ctl waits; the worker meets the server that is gone all the same, once it goes on.
-        tokio::task::block_in_place(|| postgres.restart(mode));
+        tokio::task::block_in_place(|| postgres.run(&format!("pg_ctl -D data -l server.log -w -m {mode} restart")));
     })
     .await;
     assert_eq!(found, expected);

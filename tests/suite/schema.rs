@@ -18,7 +18,9 @@ async fn migrations_go_up_and_down(world: World) {
     let tables = Tables::of(db).await;
     assert!(tables.0.len() > 20, "{:?}", tables.0.keys());
 
-    Migrator::down(db.writer(), None).await.unwrap();
+    let tx = db.begin().await.unwrap();
+    Migrator::down(tx.connection(), None).await.unwrap();
+    tx.commit().await.unwrap();
     let left: Vec<_> = Tables::of(db).await.0.into_keys().collect();
     assert_eq!(left, ["seaql_migrations"]);
     assert!(!is_ready(db).await.unwrap());

@@ -43,8 +43,7 @@ pub struct World {
 impl World {
     async fn on(url: &str, folder: tempfile::TempDir) -> Self {
         let clock = Clock::system();
-        let db =
-            Db::connect(&DbOptions { url: url.to_owned(), max_connections: 4 }, clock.clone()).await.expect("connects");
+        let db = Db::connect(&DbOptions::new(url, 4), clock.clone()).await.expect("connects");
         database::migrate(&db).await.expect("migrates");
         let administrator = bootstrap::administrator(&db, "Acme", "admin@acme.example").await.expect("is made");
         let links = Links::new(vec![7; 32], "http://localhost/".parse().expect("is a URL"));

@@ -1,5 +1,8 @@
-//! The database: one writer and many readers on SQLite, a pool on PostgreSQL, and the count of what is asked of it.
+//! The database: one writer and many readers on SQLite, a pool on PostgreSQL and perhaps one of a replica, and the count of
+//! what is asked of it.
 
+mod pool;
+pub mod replica;
 pub mod sql;
 
 use std::{
@@ -14,29 +17,45 @@ use std::{
 use entity::OrganizationId;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, TransactionTrait, sqlx::sqlite::SqliteConnectOptions,
+    SqliteTransactionMode, TransactionOptions, sqlx::sqlite::SqliteConnectOptions,
 };
 
+pub use pool::Pool;
+pub use replica::Reader;
 pub use sql::{Rows, Sql, ids_of};
+
+use replica::Replica;
 
 use super::{
     clock::{Clock, Time},
     error::{Error, Result},
 };
 
-/// How many connections read at once.
+/// Which database, and how it is reached.
 #[derive(Debug, Clone)]
 pub struct DbOptions {
     /// `sqlite://path` or `postgres://…`.
     pub url: String,
+    /// How many connections read at once.
     pub max_connections: u32,
+    /// Whether a pooler gives each transaction another connection, without keeping prepared statements.
+    pub transaction_pooling: bool,
+    /// A replica of the PostgreSQL database, for queries.
+    pub replica_url: Option<String>,
+}
+
+impl DbOptions {
+    pub fn new(url: impl Into<String>, max_connections: u32) -> Self {
+        Self { url: url.into(), max_connections, transaction_pooling: false, replica_url: None }
+    }
 }
 
 /// The database that the process works on.
 #[derive(Clone, Debug)]
 pub struct Db {
-    writer: DatabaseConnection,
-    reader: DatabaseConnection,
+    writer: Pool,
+    reader: Pool,
+    replica: Option<Arc<Replica>>,
     clock: Clock,
     lease: Duration,
 }
@@ -74,10 +93,7 @@ fn count(mut connection: DatabaseConnection) -> DatabaseConnection {
 impl Db {
     /// Connects; a SQLite file that is missing is created, its folder too.
     pub async fn connect(options: &DbOptions, clock: Clock) -> Result<Self, DbErr> {
-        let mut writer = ConnectOptions::new(&options.url);
-        // Asking a connection whether it is still there costs a round trip: one that was in use just now is.
-        writer.test_before_acquire_if_idle_for(Duration::from_secs(1));
-        writer.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).connect_timeout(Duration::from_secs(10));
+        let mut writer = connect_options(&options.url);
         if options.url.starts_with("sqlite:") {
             if let Some(folder) = sqlite_file(&options.url).and_then(Path::parent)
                 && !folder.as_os_str().is_empty()
@@ -103,11 +119,16 @@ impl Db {
                 .max_connections(options.max_connections)
                 .map_sqlx_sqlite_opts(|o| sqlite_options(o).pragma("query_only", "on"));
             let reader = Database::connect(reader).await?;
-            Ok(Self { writer: count(writer), reader: count(reader), clock, lease: LEASE })
+            let (writer, reader) = (Pool::new(count(writer), false), Pool::new(count(reader), false));
+            Ok(Self { writer, reader, replica: None, clock, lease: LEASE })
         } else {
-            writer.max_connections(options.max_connections);
-            let pool = count(Database::connect(writer).await?);
-            Ok(Self { writer: pool.clone(), reader: pool, clock, lease: LEASE })
+            let database = Database::connect(postgres_options(&options.url, options)).await?;
+            let database = Pool::new(count(database), options.transaction_pooling);
+            let replica = match &options.replica_url {
+                Some(url) => Some(Arc::new(Replica::connect(url, options).await?)),
+                None => None,
+            };
+            Ok(Self { writer: database.clone(), reader: database, replica, clock, lease: LEASE })
         }
     }
 
@@ -144,13 +165,33 @@ impl Db {
     }
 
     /// For reading only.
-    pub fn reader(&self) -> &DatabaseConnection {
+    pub fn reader(&self) -> &Pool {
         &self.reader
     }
 
     /// For migrations and the few writes that belong to no organisation.
-    pub fn writer(&self) -> &DatabaseConnection {
+    pub fn writer(&self) -> &Pool {
         &self.writer
+    }
+
+    /// What a statement of the database itself selects to know how far its log is, for [`reader_at`](Self::reader_at); null
+    /// without a replica.
+    pub fn position(&self) -> &'static str {
+        if self.replica.is_some() { replica::POSITION } else { "NULL" }
+    }
+
+    /// For reading only, all that was there at this position of the log: from the replica, or where that is not as far, or
+    /// there is none, from the database itself.
+    pub async fn reader_at(&self, position: &str) -> Reader {
+        match &self.replica {
+            Some(replica) => Reader::at(&self.reader, replica, position).await,
+            None => self.reader_itself(),
+        }
+    }
+
+    /// For reading only, what is there now.
+    pub fn reader_itself(&self) -> Reader {
+        Reader::of(&self.reader)
     }
 
     /// Opens a transaction that changes one organisation, under the lock on its row: what an organisation's
@@ -199,7 +240,7 @@ impl Db {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let txn = self.writer.begin_with_options(options).await?;
+        let txn = self.writer.begin(options).await?;
         // The time is taken under the lock, so that it rises from transaction to transaction.
         let now = self.clock.now();
         Ok(Tx {
@@ -211,6 +252,27 @@ impl Db {
             lease: self.lease,
         })
     }
+}
+
+fn connect_options(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    // Asking a connection whether it is still there costs a round trip: one that was in use just now is.
+    options.test_before_acquire_if_idle_for(Duration::from_secs(1));
+    options.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).connect_timeout(Duration::from_secs(10));
+    options
+}
+
+/// How connections to PostgreSQL are opened.
+fn postgres_options(url: &str, db: &DbOptions) -> ConnectOptions {
+    let mut options = connect_options(url);
+    let is_shared = db.transaction_pooling;
+    options.max_connections(db.max_connections).map_sqlx_postgres_opts(move |options| {
+        // Numbers travel in binary: how many digits they have as text is of no matter, and poolers don't know the setting.
+        let options = options.extra_float_digits(None);
+        // What is prepared anew each time is not to be remembered.
+        if is_shared { options.statement_cache_capacity(0) } else { options }
+    });
+    options
 }
 
 /// Readers don't wait for the writer (WAL), what is acknowledged is on the disk, and keys are checked.

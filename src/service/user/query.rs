@@ -125,7 +125,7 @@ impl InState {
     /// Whether to begin with those who stand so; one statement on SQLite, where they must be few. PostgreSQL knows how
     /// many there are, and goes the cheaper way through the same join.
     async fn comes_first(&self, session: &Session) -> Result<bool> {
-        if session.reader().get_database_backend() == DbBackend::Postgres {
+        if session.services.db.backend() == DbBackend::Postgres {
             return Ok(true);
         }
         let mut sql = session.sql();

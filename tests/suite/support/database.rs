@@ -78,9 +78,14 @@ impl TestDatabase {
     }
 }
 
-/// Opens a database for a test: few connections, since many tests run at once.
+/// How a test reaches its database: by few connections, since many tests run at once.
+pub fn few(url: &str) -> DbOptions {
+    DbOptions::new(url, 4)
+}
+
+/// Opens a database for a test.
 pub async fn open(url: &str, clock: Clock) -> Db {
-    Db::connect(&DbOptions { url: url.to_owned(), max_connections: 4 }, clock).await.unwrap()
+    Db::connect(&few(url), clock).await.unwrap()
 }
 
 async fn sqlite_template() -> PathBuf {
@@ -92,8 +97,8 @@ async fn sqlite_template() -> PathBuf {
             let db = open(&url, Clock::system()).await;
             migrate(&db).await.unwrap();
             // Everything must be in the one file that is copied.
-            db.reader().clone().close().await.unwrap();
-            db.writer().clone().close().await.unwrap();
+            db.reader().close().await.unwrap();
+            db.writer().close().await.unwrap();
             folder
         })
         .await;
@@ -151,7 +156,7 @@ impl Server {
         let db = open(&server.url(&server.template), Clock::system()).await;
         migrate(&db).await.map_err(|error| error.to_string())?;
         // A database that somebody is connected to can't be copied.
-        db.writer().clone().close().await.map_err(|error| error.to_string())?;
+        db.writer().close().await.map_err(|error| error.to_string())?;
         Ok(server)
     }
 

@@ -4,6 +4,8 @@ pub mod client;
 pub mod database;
 pub mod events;
 pub mod import;
+pub mod pgbouncer;
+pub mod postgres;
 pub mod program;
 pub mod proxy;
 pub mod remote;

@@ -12,7 +12,7 @@ use counterpart::{
     service::{
         Limits, Services, Session,
         clock::Clock,
-        db::Sql,
+        db::{Db, DbOptions, Sql},
         import::worker,
         links::Links,
         seal::Seal,
@@ -65,8 +65,13 @@ pub struct World {
 impl World {
     /// On a migrated database without rows.
     pub async fn on(url: &str) -> Self {
+        Self::of(&database::few(url)).await
+    }
+
+    /// The same, reached in this way.
+    pub async fn of(options: &DbOptions) -> Self {
         let clock = Clock::fixed(NOW.parse::<DateTime<Utc>>().unwrap());
-        let db = database::open(url, clock.clone()).await;
+        let db = Db::connect(options, clock.clone()).await.unwrap();
         let administrator = bootstrap::administrator(&db, "Acme", "admin@acme.example").await.unwrap();
         let files = TempDir::new().unwrap();
         let services = Arc::new(Services::new(
@@ -94,10 +99,21 @@ impl World {
         self.beside(Arc::clone(&self.services.files), crm, self.services.limits)
     }
 
+    /// The same organisation in a process of its own, which reaches the database in this way.
+    pub async fn another(&self, options: &DbOptions) -> Self {
+        let Services { clock, files, crm, limits, .. } = &*self.services;
+        let db = Db::connect(options, clock.clone()).await.unwrap();
+        self.with(db, Arc::clone(files), crm.clone(), *limits)
+    }
+
     fn beside(&self, files: Arc<dyn ObjectStore>, crm: Network, limits: Limits) -> Self {
-        let Services { db, clock, links, .. } = &*self.services;
+        self.with(self.services.db.clone(), files, crm, limits)
+    }
+
+    fn with(&self, db: Db, files: Arc<dyn ObjectStore>, crm: Network, limits: Limits) -> Self {
+        let Services { clock, links, .. } = &*self.services;
         let seal = Seal::new(&[7; 32], &[]).unwrap();
-        let services = Services::new(db.clone(), clock.clone(), files, links.clone(), crm, seal, limits);
+        let services = Services::new(db, clock.clone(), files, links.clone(), crm, seal, limits);
         let services = Arc::new(services);
         let app = http::router(Arc::clone(&services), unhurried(), CancellationToken::new()).unwrap();
         Self { services, app, administrator: self.administrator.clone(), _files: TempDir::new().unwrap() }
