@@ -21,7 +21,7 @@ test("GraphQL Code Generator makes types that a program can be written with", as
 test("Relay's compiler takes a schema, connections and refetchable fragments, and the server what it makes of them", async () => {
   const folder = join(HERE, "relay/__generated__");
   await rm(folder, { recursive: true, force: true });
-  await run(program("relay-compiler"), ["relay/relay.config.json"]);
+  await run(program("relay-compiler"), ["relay.config.json"]);
   const { api } = await startServer();
   const compiled = async (name) => (await import(pathToFileURL(join(folder, `${name}.graphql.js`)))).default.params.text;
 
