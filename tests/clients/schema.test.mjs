@@ -25,7 +25,7 @@ test("Relay's compiler takes a schema, connections and refetchable fragments, an
   const { api } = await startServer();
   const compiled = async (name) => (await import(pathToFileURL(join(folder, `${name}.graphql.js`)))).default.params.text;
 
-  const first = await api(await compiled("PeopleQuery"), { first: 2, search: null, integration: INTEGRATION });
+  const first = await api(await compiled("PeopleQuery"), { first: 2, integration: INTEGRATION });
   assert.equal(first.users.edges.length, 2);
   const { hasNextPage, endCursor } = first.users.pageInfo;
   assert.equal(hasNextPage, true);

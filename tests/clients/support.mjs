@@ -153,7 +153,7 @@ export function importEnded(api, id) {
 export async function longImport(api, prefix) {
   const { payload } = await api(
     "mutation ($input: ImportUsersInput!) { payload: importUsers(input: $input) { importJob { id } userErrors { code message } } }",
-    { input: { source: { text: usersFile(prefix, 5_000) } } },
+    { input: { source: { text: usersFile(prefix, 2_000) } } },
   );
   assert.deepEqual(payload.userErrors, []);
   return payload.importJob.id;

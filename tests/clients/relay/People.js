@@ -3,8 +3,8 @@
 import { graphql } from "relay-runtime";
 
 export const query = graphql`
-  query PeopleQuery($first: Int!, $after: String, $search: String, $integration: IntegrationRef!) {
-    ...People_list @arguments(first: $first, after: $after, filter: { search: $search })
+  query PeopleQuery($first: Int!, $after: String, $filter: UserFilter, $integration: IntegrationRef!) {
+    ...People_list @arguments(first: $first, after: $after, filter: $filter)
   }
 `;
 
