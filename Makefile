@@ -6,19 +6,20 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 BINARY = $(abspath $(or $(CARGO_TARGET_DIR),target)/debug/counterpart)
 WEB_SOURCES := $(shell find web/src web/static -type f) web/build.mjs web/tsconfig.json
 
-.PHONY: help run test test-web test-rust test-browser test-build web bench soak fuzz lint schema need-node
+.PHONY: help run test test-web test-rust test-browser test-clients test-build web bench soak fuzz lint schema
+.PHONY: release-schema need-node need-python
 # Everything here uses all processors by itself; two at once would only be in each other's way.
 .NOTPARALLEL:
 
 help: ## Say what there is
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r name what; do printf 'make %-13s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r name what; do printf 'make %-14s %s\n' "$$name" "$$what"; done
 
 run: ## Build the pages and the server, and serve the demonstration (http://127.0.0.1:8000)
 	@script/need rust cc
 	@{ script/need node && $(MAKE) --no-print-directory web; } || echo "Going on without the pages: the API at /graphql is all there." >&2
 	cargo run -- serve --demo
 
-test: test-web test-rust test-browser ## Run every test: the pages' types, Rust on SQLite and PostgreSQL, the pages in a browser
+test: test-web test-rust test-browser test-clients ## Run every test: the pages' types, Rust on SQLite and PostgreSQL, a browser, public clients
 
 test-web: web
 	cd web && npm run --silent check
@@ -31,8 +32,12 @@ test-browser: test-build
 	@script/need chromium
 	cd web && COUNTERPART_BIN="$(BINARY)" npm run --silent test
 
-# The server that the browser meets is the one that `cargo test` builds: `cargo build` would build much of it again,
-# without the features that the tests' own dependencies switch on.
+test-clients: test-build tests/clients/node_modules/.installed tests/clients/python/.venv/.installed
+	@script/need curl
+	cd tests/clients && COUNTERPART_BIN="$(BINARY)" npm run --silent test
+
+# The server that the browser and the clients meet is the one that `cargo test` builds: `cargo build` would build much of
+# it again, without the features that the tests' own dependencies switch on.
 test-build: web
 	@script/need rust cc
 	cargo test --workspace --no-run
@@ -46,8 +51,20 @@ web/node_modules/.installed: web/package.json web/package-lock.json web/.npmrc |
 	cd web && npm ci
 	@touch $@
 
+tests/clients/node_modules/.installed: tests/clients/package.json tests/clients/package-lock.json tests/clients/.npmrc | need-node
+	cd tests/clients && npm ci
+	@touch $@
+
+tests/clients/python/.venv/.installed: tests/clients/python/requirements.txt | need-python
+	python3 -m venv --clear tests/clients/python/.venv
+	tests/clients/python/.venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 need-node:
 	@script/need node
+
+need-python:
+	@script/need python
 
 bench: ## Measure on a large organisation, in a release build
 	@script/need rust cc postgres
@@ -83,3 +100,6 @@ lint: web/node_modules/.installed ## Check formatting, lints and the pages' type
 schema: ## Write schema.graphql anew from the code
 	@script/need rust cc
 	@cargo run -q -- schema > schema.graphql.new && mv schema.graphql.new schema.graphql || { rm -f schema.graphql.new; exit 1; }
+
+release-schema: ## Say that schema.graphql is released: from now on, what breaks its clients fails a test
+	cp schema.graphql tests/clients/released.graphql

@@ -148,12 +148,12 @@ impl Db {
     pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
         match self.backend() {
             DbBackend::Postgres => {
-                let pool = self.writer.get_postgres_connection_pool();
+                let pool = self.writer.connections().get_postgres_connection_pool();
                 vec![("all", pool.size(), pool.num_idle())]
             }
             _ => [("write", &self.writer), ("read", &self.reader)]
                 .map(|(name, pool)| {
-                    let pool = pool.get_sqlite_connection_pool();
+                    let pool = pool.connections().get_sqlite_connection_pool();
                     (name, pool.size(), pool.num_idle())
                 })
                 .into(),
