@@ -120,7 +120,7 @@ fn setting<'a>(command: &'a clap::Command, shown: &str) -> Option<&'a clap::Arg>
 /// Runs a command; its exit code, or why it did not do what it was asked for, and the exit code of that.
 async fn run(command: Command) -> Result<u8, (String, u8)> {
     let done = match command {
-        Command::Serve(settings) => serve(settings).await,
+        Command::Serve(settings) => serve(*settings).await,
         Command::Bootstrap(settings) => make_administrator(settings).await,
         Command::Migrate(settings) => migrate(settings).await,
         Command::Schema => {

@@ -26,7 +26,7 @@ pub struct Cli {
 pub enum Command {
     /// Bring the database to the newest schema, then serve. On an empty database, make an organisation and its
     /// administrator first, and print the administrator's token.
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Make an organisation and its administrator, or find them, and print a new API token as the only line of
     /// standard output. Brings the database to the newest schema first.
     Bootstrap(Bootstrap),

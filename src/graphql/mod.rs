@@ -35,7 +35,9 @@ mod tests;
 use std::sync::Arc;
 
 use apollo_compiler::executable::OperationType;
-use async_graphql::{Context, MergedObject, MergedSubscription, Request, Response, ServerError, ValidationMode};
+use async_graphql::{
+    Context, MergedObject, MergedSubscription, Request, Response, SDLExportOptions, ServerError, ValidationMode,
+};
 use futures::{StreamExt, stream::BoxStream};
 
 use self::{
@@ -90,7 +92,7 @@ impl Api {
     /// A schema that does not hold together.
     pub fn new(limits: Limits, introspection: bool) -> Result<Self, String> {
         let schema = schema();
-        let documents = Documents::new(&schema.sdl(), limits, introspection)?;
+        let documents = Documents::new(&text(&schema), limits, introspection)?;
         Ok(Self { schema, documents })
     }
 
@@ -143,7 +145,11 @@ fn schema() -> Schema {
 
 /// The schema as text: `schema.graphql`.
 pub fn sdl() -> String {
-    schema().sdl()
+    text(&schema())
+}
+
+fn text(schema: &Schema) -> String {
+    schema.sdl_with_options(SDLExportOptions::new().include_specified_by())
 }
 
 /// A request with all that the resolvers need.

@@ -36,7 +36,9 @@ pub struct Watches {
 type Key = (OrganizationId, Uuid);
 
 /// The rows of a table that are followed.
-pub struct Watch<M>(Arc<Mutex<HashMap<Key, Weak<watch::Sender<Seen<M>>>>>>);
+pub struct Watch<M>(Arc<Mutex<Followed<M>>>);
+
+type Followed<M> = HashMap<Key, Weak<watch::Sender<Seen<M>>>>;
 
 impl<M> Default for Watch<M> {
     fn default() -> Self {

@@ -177,8 +177,8 @@ impl Connection {
         let text = match &message {
             Message::Text(text) => text.as_str(),
             Message::Binary(_) => return bad("Messages must be text"),
-            Message::Ping(_) | Message::Pong(_) => return ControlFlow::Continue(()),
-            Message::Close(_) => return ControlFlow::Break(None),
+            // That a client goes is answered while it is read on; then there is nothing more to read.
+            Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return ControlFlow::Continue(()),
         };
         let Ok(Json::Object(mut message)) = serde_json::from_str(text) else {
             return bad("Invalid message received");

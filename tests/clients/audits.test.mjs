@@ -42,3 +42,11 @@ for (const [accept, mediaType] of [
     });
   }
 }
+
+for (const query of ['mutation { createTeam(input: { name: "By GET" }) { team { id } } }', 'mutation ByGet { createTeam(input: { name: "By GET" }) { team { id } } }']) {
+  test(`a mutation over GET is not carried out: ${query}`, async () => {
+    const response = await fetch(`${url}?${new URLSearchParams({ query })}`, { headers });
+    assert.equal(response.status, 405, await response.text());
+    assert.equal(response.headers.get("allow"), "POST");
+  });
+}
