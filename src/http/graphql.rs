@@ -43,7 +43,7 @@ pub async fn post(State(app): State<App>, Extension(id): Extension<RequestId>, r
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
     let media = MediaType::of(&parts.headers);
-    let caller = match read(&app, &id, &parts, &mut body).await {
+    let refusal = match read(&app, &id, &parts, &mut body).await {
         Ok((caller, Operations::One(operation))) => return one(&app, &parts, caller, *operation).await,
         Ok((caller, Operations::Several(operations))) => return several(&app, caller, operations).await,
         Err(refusal) => refusal,
@@ -52,7 +52,7 @@ pub async fn post(State(app): State<App>, Extension(id): Extension<RequestId>, r
     if !parts.headers.contains_key(header::EXPECT) {
         drain(&mut body).await;
     }
-    caller.in_media(media).into_response()
+    refusal.in_media(media).into_response()
 }
 
 /// Who asks, and how long each of their operations may take.
@@ -74,7 +74,9 @@ async fn read(
     let settings = &app.settings;
     let (operations, patience) = match content {
         Content::Json => {
-            let body = read_whole(body, settings.max_body_bytes, app.silence()).await?;
+            // Byte by byte it may take no longer than an operation.
+            let whole = timeout(app.patience(), read_whole(body, settings.max_body_bytes, app.silence()));
+            let body = whole.await.unwrap_or_else(|_| Err(late()))?;
             (request::parse(&body, &app.persisted, settings.max_batch)?, app.patience())
         }
         Content::Multipart(boundary) => {
@@ -187,6 +189,7 @@ fn may_come(method: &Method, headers: &HeaderMap, prepared: &Prepared) -> Result
         _ => Ok(()),
     }
 }
+
 /// Carries operations out one after the other, and answers with their results in their order.
 async fn several(app: &App, caller: Caller, operations: Vec<Result<Operation, Refusal>>) -> Response {
     let Caller { mut session, token, id, patience } = caller;
@@ -325,8 +328,13 @@ async fn read_whole(body: &mut BodyDataStream, limit: usize, silence: Duration) 
 async fn next(body: &mut BodyDataStream, silence: Duration) -> Result<Option<axum::body::Bytes>, Refusal> {
     match timeout(silence, body.next()).await {
         Ok(chunk) => chunk.transpose().map_err(|_| Refusal::bad_request("The body broke off.")),
-        Err(_) => Err(Refusal::too_slow("The body did not arrive in time.").with_status(StatusCode::REQUEST_TIMEOUT)),
+        Err(_) => Err(late()),
     }
+}
+
+/// For a body that comes too slowly.
+pub fn late() -> Refusal {
+    Refusal::too_slow("The body did not arrive in time.").with_status(StatusCode::REQUEST_TIMEOUT)
 }
 
 async fn drain(body: &mut BodyDataStream) {

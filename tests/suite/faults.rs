@@ -46,7 +46,7 @@ fn post(token: &str, query: &str) -> String {
 }
 
 async fn heads_and_bodies_arrive_in_time(world: World) {
-    let settings = FrontSettings { body_seconds: 1, ..unhurried() };
+    let settings = FrontSettings { body_seconds: 1, request_seconds: 3, ..unhurried() };
     let serving = Serving { head: Duration::from_millis(400), ..Serving::default() };
     let (address, stop) = socket::serve_with(&world, settings, serving).await;
     let token = world.administrator.token.clone();
@@ -67,6 +67,21 @@ async fn heads_and_bodies_arrive_in_time(world: World) {
         let answer = heard(&mut connection, Duration::from_secs(8));
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert!(answer.contains("LIMIT_EXCEEDED"), "{answer}");
+
+        // Never silent for long, and never done.
+        let mut connection = TcpStream::connect(address).unwrap();
+        let (head, body) = request.split_at(request.find("\r\n\r\n").unwrap() + 4);
+        connection.write_all(head.as_bytes()).unwrap();
+        let started = Instant::now();
+        for byte in body.bytes().take(body.len() - 1) {
+            if started.elapsed() > Duration::from_secs(4) || connection.write_all(&[byte]).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(300));
+        }
+        let answer = heard(&mut connection, Duration::from_secs(8));
+        assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+        assert!(started.elapsed() < Duration::from_secs(12), "{:?}", started.elapsed());
     })
     .await
     .unwrap();
