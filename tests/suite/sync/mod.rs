@@ -2,6 +2,7 @@
 //! AUTO.
 
 mod connections;
+mod kills;
 mod managed;
 mod pulls;
 mod random;
