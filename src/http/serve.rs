@@ -1,9 +1,13 @@
 //! Connections: accepted while there is room, given up when the other end does not go on, ended in order when the process is
 //! to stop.
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
 
-use axum::{Router, body::Body};
+use axum::{
+    Router,
+    body::Body,
+    http::{HeaderValue, Response, StatusCode, Version, header::CONNECTION},
+};
 use hyper::{Request, body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -21,7 +25,8 @@ use super::client::Peer;
 
 /// How long to wait where no connection can be accepted, since all files that may be open are.
 const FULL: Duration = Duration::from_millis(200);
-/// For how long connections are still accepted when the process is to stop: who was on the way comes in.
+/// For how long connections are still accepted when the process is to stop (who was on the way comes in), and then how long
+/// the last of them have to say what they want.
 const LATECOMERS: Duration = Duration::from_millis(250);
 
 /// How connections are dealt with.
@@ -60,6 +65,23 @@ pub async fn serve(listener: TcpListener, app: Router, serving: Serving, stop: C
         server.http2().timer(TokioTimer::new()).keep_alive_interval(unread).keep_alive_timeout(head);
         Arc::new(server)
     };
+    let begin = |(stream, peer, place): Accepted| {
+        // An answer is written whole: waiting for more to send with it would only make it late.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "a connection keeps its delay");
+        }
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(unread));
+        let (app, server, watcher, stop) = (app.clone(), Arc::clone(&server), shutdown.watcher(), stop.clone());
+        tokio::spawn(async move {
+            let service = service_fn(move |request| answer(app.clone(), request, peer, stop.clone()));
+            let connection = server.serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service);
+            if let Err(error) = watcher.watch(connection.into_owned()).await {
+                tracing::debug!(error = %error, "a connection ended early");
+            }
+            drop(place);
+        });
+    };
     let mut end = pin!(async {
         stop.cancelled().await;
         tokio::time::sleep(LATECOMERS).await;
@@ -69,38 +91,39 @@ pub async fn serve(listener: TcpListener, app: Router, serving: Serving, stop: C
             () = &mut end => break,
             accepted = accept(&listener, &room) => accepted,
         };
-        let (stream, peer, place) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) if is_of_one_connection(&error) => continue,
+        match accepted {
+            Ok(accepted) => begin(accepted),
+            Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(%error, "no connection can be accepted at the moment");
                 tokio::time::sleep(FULL).await;
-                continue;
             }
-        };
-        // An answer is written whole: waiting for more to send with it would only make it late.
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "a connection keeps its delay");
         }
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(unread));
-        let (app, server, watcher) = (app.clone(), Arc::clone(&server), shutdown.watcher());
-        tokio::spawn(async move {
-            let service = service_fn(move |mut request: Request<Incoming>| {
-                request.extensions_mut().insert(peer);
-                app.clone().oneshot(request.map(Body::new))
-            });
-            let connection = server.serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service);
-            if let Err(error) = watcher.watch(connection.into_owned()).await {
-                tracing::debug!(error = %error, "a connection ended early");
-            }
-            drop(place);
-        });
     }
-    drop(listener);
+    for accepted in waiting(listener, &room) {
+        begin(accepted);
+    }
+    tokio::time::sleep(LATECOMERS).await;
     if tokio::time::timeout(grace, shutdown.shutdown()).await.is_err() {
         tracing::warn!("requests that did not end in time are cut off");
     }
+}
+
+/// The answer to a request. When the process is to stop, it is the last one of its connection: whoever has more to ask goes
+/// elsewhere, instead of asking just when the connection is closed.
+async fn answer(
+    app: Router,
+    mut request: Request<Incoming>,
+    peer: Peer,
+    stop: CancellationToken,
+) -> Result<Response<Body>, Infallible> {
+    request.extensions_mut().insert(peer);
+    let is_http1 = request.version() <= Version::HTTP_11;
+    let mut response = app.oneshot(request.map(Body::new)).await?;
+    if is_http1 && stop.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
 }
 
 type Accepted = (TcpStream, Peer, tokio::sync::OwnedSemaphorePermit);
@@ -110,6 +133,20 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<Acc
     let place = Arc::clone(room).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, address) = listener.accept().await?;
     Ok((stream, Peer(address), place))
+}
+
+/// The connections that have been made and not accepted yet, as far as there is room; no more are made.
+fn waiting(listener: TcpListener, room: &Arc<Semaphore>) -> Vec<Accepted> {
+    let mut waiting = Vec::new();
+    // Asked directly: what the runtime knows of a listener may be older than its last connection.
+    let Ok(listener) = listener.into_std() else { return waiting };
+    while let Ok(place) = Arc::clone(room).try_acquire_owned() {
+        let Ok((stream, address)) = listener.accept() else { break };
+        let Ok(()) = stream.set_nonblocking(true) else { continue };
+        let Ok(stream) = TcpStream::from_std(stream) else { continue };
+        waiting.push((stream, Peer(address), place));
+    }
+    waiting
 }
 
 /// Whether only the connection at hand is concerned: it was gone before it could be accepted.

@@ -73,6 +73,12 @@ impl Remote<'_> {
         answer["data"].clone()
     }
 
+    /// Carries out a mutation, that nothing is found wrong with.
+    pub fn done(&self, mutation: &str) {
+        let query = format!("mutation {{ it: {mutation} {{ userErrors {{ code message }} }} }}");
+        assert_eq!(self.graphql(&query, json!({}))["it"]["userErrors"], json!([]), "{mutation}");
+    }
+
     /// Uploads a file for an import, `importUsers(input: {source: {file: $file}})`; the import's id.
     pub fn import(&self, field: &str, content: &str) -> String {
         let query = format!(

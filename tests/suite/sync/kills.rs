@@ -1,5 +1,5 @@
-//! The program killed (SIGKILL) in the middle of a pull and in the middle of linking: the next one goes on, nothing is lost
-//! and nothing is there twice.
+//! The program killed (SIGKILL) in the middle of a pull and while what came is carried out: the next one goes on, nothing is
+//! lost and nothing is there twice.
 
 use std::{
     net::SocketAddr,
@@ -8,7 +8,7 @@ use std::{
 };
 
 use counterpart::{
-    crm::fake::{self, Fake},
+    crm::fake::{self, Fake, Fault},
     service::clock::Clock,
 };
 use entity::CrmKind;
@@ -29,6 +29,10 @@ const LEASE: u32 = 1;
 const PEOPLE: usize = 4_000;
 /// Those of them who are users here.
 const USERS: usize = 3_000;
+/// People on a page of the CRM's.
+const PAGE: usize = 200;
+/// How long anything here may take.
+const PATIENCE: Duration = Duration::from_secs(90);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_pull_goes_on_on_sqlite() {
@@ -46,15 +50,15 @@ async fn kills(backend: Backend) {
     let crm = listener.local_addr().unwrap();
     let (fake, stop) = (Fake::new(Clock::system()), CancellationToken::new());
     fake.set_users(CrmKind::Salesforce, (1..=PEOPLE).map(person).collect());
-    fake.set_page_sizes(CrmKind::Salesforce, vec![200]);
-    let serving = tokio::spawn(fake::serve(listener, fake, stop.clone()));
-    tokio::task::block_in_place(|| carry_out(&database.url, crm));
+    fake.set_page_sizes(CrmKind::Salesforce, vec![PAGE]);
+    let serving = tokio::spawn(fake::serve(listener, fake.clone(), stop.clone()));
+    tokio::task::block_in_place(|| carry_out(&database.url, &fake, crm));
     stop.cancel();
     serving.await.unwrap().unwrap();
     database.remove().await;
 }
 
-fn carry_out(database: &str, crm: SocketAddr) {
+fn carry_out(database: &str, fake: &Fake, crm: SocketAddr) {
     let folder = TempDir::new().unwrap();
     let token = organization(folder.path(), database, "Acme");
     let start = || Server::start(serve(folder.path(), database, LEASE).env("COUNTERPART_CRM_HOSTS", crm.to_string()));
@@ -75,25 +79,38 @@ fn carry_out(database: &str, crm: SocketAddr) {
             fake::CLIENT_ID,
             fake::CLIENT_SECRET
         ),
-        r#"syncIntegration(input: {integration: {name: "CRM"}})"#.to_owned(),
     ] {
-        let done =
-            admin.graphql(&format!("mutation {{ it: {mutation} {{ userErrors {{ code message }} }} }}"), json!({}));
-        assert_eq!(done["it"]["userErrors"], json!([]), "{mutation}");
+        admin.done(&mutation);
     }
-    let people = i64::try_from(PEOPLE).unwrap();
-    let moments: [(&str, &dyn Fn(i64) -> bool); 3] = [
-        ("after the first pages", &|received| received > 0),
-        ("further on", &|received| received > people / 2),
-        ("when all has come, and is being linked", &|received| received == people),
-    ];
-    for (moment, is_now) in moments {
-        let run = until(&server, &token, |run| is_now(run["received"].as_i64().unwrap()));
-        assert_eq!(run["status"], "RUNNING", "{moment}: the pull was over before: {run}");
+    let mut requests = fake.requests(CrmKind::Salesforce);
+    let asked = |requests: usize, server: &Server| {
+        let started = Instant::now();
+        while fake.requests(CrmKind::Salesforce) < requests {
+            assert!(started.elapsed() < PATIENCE, "{}", server.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    };
+    // The pages after which the CRM does not answer; after the last one it is asked for the roles.
+    let mut pages = 0;
+    for moment in [3, 13, PEOPLE / PAGE] {
+        fake.fail_after(CrmKind::Salesforce, moment - pages, Fault::Hang, 1);
+        if pages == 0 {
+            Remote { server: &server, token: &token }.done(r#"syncIntegration(input: {integration: {name: "CRM"}})"#);
+        }
+        requests += moment - pages + 1;
+        pages = moment;
+        asked(requests, &server);
+        let run = until(&server, &token, |run| run["received"] == moment * PAGE);
+        assert_eq!(run["status"], "RUNNING", "{run}");
         // Drops as if its power had been cut.
         drop(server);
         server = start();
     }
+    // All has come; once the roles are there, it is carried out.
+    asked(requests + 1, &server);
+    thread::sleep(Duration::from_millis(100));
+    drop(server);
+    server = start();
     let run = until(&server, &token, |run| !["QUEUED", "RUNNING"].contains(&run["status"].as_str().unwrap()));
     assert_eq!(
         run,
@@ -123,7 +140,7 @@ fn until(server: &Server, token: &str, is_so: impl Fn(&Value) -> bool) -> Value 
         if is_so(&run) {
             return run;
         }
-        assert!(started.elapsed() < Duration::from_secs(90), "{run}\n{}", server.log());
+        assert!(started.elapsed() < PATIENCE, "{run}\n{}", server.log());
         thread::sleep(Duration::from_millis(20));
     }
 }
