@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -18,7 +19,12 @@ pub struct Request(Arc<[u8]>);
 
 impl Request {
     pub fn post(path: &str, token: &str, query: &str) -> Self {
-        let body = serde_json::json!({ "query": query }).to_string();
+        Self::post_with(path, token, query, &Value::Null)
+    }
+
+    /// The same with variables.
+    pub fn post_with(path: &str, token: &str, query: &str, variables: &Value) -> Self {
+        let body = json!({ "query": query, "variables": variables }).to_string();
         let head = format!(
             "POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAuthorization: Bearer \
              {token}\r\nContent-Length: {}\r\n\r\n",

@@ -16,6 +16,7 @@
 mod bulk;
 mod client;
 mod floor;
+mod front;
 mod imports;
 mod mappings;
 mod process;
@@ -23,6 +24,7 @@ mod report;
 mod requests;
 mod syncs;
 mod world;
+mod worst;
 
 use std::{env, time::Instant};
 
@@ -57,6 +59,8 @@ enum Part {
     /// Carries out one step of it in a process of its own, so that its memory can be told.
     #[command(hide = true)]
     Step(bulk::Step),
+    /// Measures the front door: what it costs, and what it takes to be in the way of others.
+    Front,
     /// A file of mappings at full size.
     Mappings(mappings::Mappings),
     /// Pulls from a CRM at full size.
@@ -64,6 +68,8 @@ enum Part {
     /// Carries out one pull in a process of its own, so that its memory can be told.
     #[command(hide = true)]
     Pull(syncs::Pull),
+    /// Looks for the document that costs most of those that are let in.
+    Worst(worst::Worst),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -87,14 +93,16 @@ pub struct Scale {
 fn main() {
     let options = Options::parse();
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    let bulk = match options.part {
+    let measured = match options.part {
         Some(Part::Import(import)) => return runtime.block_on(import.run()),
         Some(Part::Mappings(mappings)) => return runtime.block_on(mappings.run()),
         Some(Part::Syncs(syncs)) => return runtime.block_on(syncs.run()),
         Some(Part::Pull(pull)) => return runtime.block_on(pull.run()),
+        Some(Part::Worst(worst)) => return runtime.block_on(worst.run()),
         Some(Part::Step(step)) => return runtime.block_on(step.run()),
-        Some(Part::Bulk(bulk)) => Some(bulk.rows),
-        None => None,
+        Some(Part::Bulk(bulk)) => Measured::Bulk(bulk.rows),
+        Some(Part::Front) => Measured::Front,
+        None => Measured::Requests,
     };
     log_to_nowhere();
     let scale = if options.quick {
@@ -105,7 +113,7 @@ fn main() {
     let mut report = Report::default();
     for backend in [Backend::Sqlite, Backend::Postgres] {
         if options.only.is_none_or(|only| only == backend) {
-            runtime.block_on(measure(backend, scale, bulk, &mut report));
+            runtime.block_on(measure(backend, scale, &measured, &mut report));
         }
     }
     println!("\n{report}");
@@ -122,7 +130,14 @@ fn log_to_nowhere() {
         .init();
 }
 
-async fn measure(backend: Backend, scale: Scale, bulk: Option<usize>, report: &mut Report) {
+/// What is measured on each database in turn.
+enum Measured {
+    Requests,
+    Bulk(usize),
+    Front,
+}
+
+async fn measure(backend: Backend, scale: Scale, measured: &Measured, report: &mut Report) {
     let folder = TempDir::new().unwrap();
     let (url, server) = match backend {
         Backend::Sqlite => (format!("sqlite://{}", folder.path().join("counterpart.db").display()), None),
@@ -132,24 +147,26 @@ async fn measure(backend: Backend, scale: Scale, bulk: Option<usize>, report: &m
         }
     };
     report.database = if server.is_some() { "PostgreSQL" } else { "SQLite" };
-    if let Some(rows) = bulk {
-        let world = World::fill(&url, folder.path(), world::TEAMS + 1).await;
-        bulk::measure(backend, &url, folder.path(), &world, rows, report).await;
-        world.close().await;
-        if let Some(server) = server {
-            server.drop_database().await;
-        }
-        return;
-    }
     let started = Instant::now();
-    let world = World::fill(&url, folder.path(), scale.users).await;
-    report.value("world", format!("{} users, {} teams", scale.users, world::TEAMS), None, None);
+    let users = match measured {
+        Measured::Requests => scale.users,
+        Measured::Bulk(_) => world::TEAMS + 1,
+        Measured::Front => front::USERS,
+    };
+    let world = World::fill(&url, folder.path(), users).await;
+    report.value("world", format!("{users} users, {} teams", world::TEAMS), None, None);
     eprintln!("{}: filled in {:.1} s", report.database, started.elapsed().as_secs_f64());
-    requests::measure(&world, scale, report).await;
-    if server.is_none() {
-        process::measure_start(&url, folder.path(), &world, report);
+    match measured {
+        Measured::Requests => {
+            requests::measure(&world, scale, report).await;
+            if server.is_none() {
+                process::measure_start(&url, folder.path(), &world, report);
+            }
+            imports::measure(&url, folder.path(), &world, scale, report);
+        }
+        Measured::Bulk(rows) => bulk::measure(backend, &url, folder.path(), &world, *rows, report).await,
+        Measured::Front => front::measure(&url, folder.path(), &world, scale, report).await,
     }
-    imports::measure(&url, folder.path(), &world, scale, report);
     world.close().await;
     if let Some(server) = server {
         server.drop_database().await;

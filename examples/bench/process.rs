@@ -3,9 +3,9 @@
 use std::{
     env, fs,
     io::{Read, Write},
-    net::{TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -39,31 +39,11 @@ pub fn measure_start(url: &str, folder: &Path, world: &World, report: &mut Repor
 
 /// How long the program takes until it has answered a query, and its memory a little later.
 fn start(url: &str, folder: &Path, token: &str) -> (Duration, u64) {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let started = Instant::now();
-    let mut child = Command::new(program())
-        .args(["serve", "--database-url", url, "--listen", &address.to_string(), "--data-dir"])
-        .arg(folder.join("data"))
-        .stderr(Stdio::null())
-        .stdout(Stdio::null())
-        .spawn()
-        .unwrap();
-    let send = |request: &str| {
-        let mut connection = TcpStream::connect(address).ok()?;
-        connection.write_all(request.as_bytes()).ok()?;
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).ok()?;
-        Some(answer)
-    };
-    let live = "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-    while !send(live).is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
-        assert!(child.try_wait().unwrap().is_none(), "the program does not start");
-        assert!(started.elapsed() < Duration::from_secs(20), "the program does not answer");
-        thread::sleep(Duration::from_millis(1));
-    }
+    let server = Server::start(url, folder, &[]);
     let query = format!("{{ user(by: {{email: \"{}\"}}) {{ email }} }}", email(SOMEBODY));
     let body = serde_json::json!({ "query": query }).to_string();
-    let answer = send(&format!(
+    let answer = server.send(&format!(
         "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Authorization: Bearer {token}\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
@@ -71,10 +51,57 @@ fn start(url: &str, folder: &Path, token: &str) -> (Duration, u64) {
     let time = started.elapsed();
     assert!(answer.unwrap().contains(&email(SOMEBODY)));
     thread::sleep(Duration::from_secs(3));
-    let memory = status(&child.id().to_string(), "VmRSS");
-    child.kill().unwrap();
-    child.wait().unwrap();
-    (time, memory)
+    (time, server.memory())
+}
+
+/// The program, serving; killed when it goes out of scope.
+pub struct Server {
+    pub address: SocketAddr,
+    child: Child,
+}
+
+impl Server {
+    /// Starts it and waits until it answers.
+    pub fn start(url: &str, folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let child = Command::new(program())
+            .args(["serve", "--database-url", url, "--listen", &address.to_string(), "--data-dir"])
+            .arg(folder.join("data"))
+            .envs(settings.iter().copied())
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut server = Self { address, child };
+        let started = Instant::now();
+        let live = "GET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+        while !server.send(live).is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            assert!(server.child.try_wait().unwrap().is_none(), "the program does not start");
+            assert!(started.elapsed() < Duration::from_secs(20), "the program does not answer");
+            thread::sleep(Duration::from_millis(1));
+        }
+        server
+    }
+
+    fn send(&self, request: &str) -> Option<String> {
+        let mut connection = TcpStream::connect(self.address).ok()?;
+        connection.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).ok()?;
+        Some(answer)
+    }
+
+    /// What it has in memory now, in kB.
+    pub fn memory(&self) -> u64 {
+        status(&self.child.id().to_string(), "VmRSS")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
 }
 
 /// A line of `/proc/PROCESS/status`, in kB.

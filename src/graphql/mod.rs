@@ -84,7 +84,7 @@ type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 /// What a client gets: documents are read, and the operations in them carried out.
 pub struct Api {
     schema: Schema,
-    documents: Documents,
+    documents: Arc<Documents>,
 }
 
 impl Api {
@@ -93,7 +93,7 @@ impl Api {
     pub fn new(limits: Limits, introspection: bool) -> Result<Self, String> {
         let schema = schema();
         let documents = Documents::new(&text(&schema), limits, introspection)?;
-        Ok(Self { schema, documents })
+        Ok(Self { schema, documents: Arc::new(documents) })
     }
 
     /// Reads a document, to know whether it can be carried out.
@@ -116,7 +116,7 @@ impl Api {
     pub async fn execute(&self, session: Session, prepared: Prepared) -> Response {
         let session = if prepared.kind == OperationType::Query { session.only_reading().await } else { session };
         let Ready { request, pace, shape } = Ready::of(session, prepared);
-        let mut response = complete(pace.run(self.schema.execute(request)).await);
+        let mut response = complete(&self.documents, pace.run(self.schema.execute(request)).await);
         shape.arrange(&mut response.data);
         response
     }
@@ -124,14 +124,23 @@ impl Api {
     /// Answers a subscription, with a response for each event.
     pub fn subscribe(&self, session: Session, prepared: Prepared) -> BoxStream<'static, Response> {
         let Ready { request, pace, shape } = Ready::of(session, prepared);
+        let documents = Arc::clone(&self.documents);
         pace.follow(self.schema.execute_stream(request))
             .map(move |response| {
-                let mut response = complete(response);
+                let mut response = complete(&documents, response);
                 shape.arrange(&mut response.data);
                 response
             })
             .boxed()
     }
+}
+
+fn complete(documents: &Documents, mut response: Response) -> Response {
+    for error in &mut response.errors {
+        documents.mend(error);
+        error::complete(error);
+    }
+    response
 }
 
 fn schema() -> Schema {
@@ -166,11 +175,6 @@ impl Ready {
         let loaders = Arc::new(Loaders::new(&session, &pace));
         Self { request: request.data(session).data(loaders), pace, shape }
     }
-}
-
-fn complete(mut response: Response) -> Response {
-    response.errors.iter_mut().for_each(error::complete);
-    response
 }
 
 fn completed(mut errors: Vec<ServerError>) -> Vec<ServerError> {

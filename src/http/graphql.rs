@@ -98,7 +98,7 @@ pub async fn get(
     let headers = &parts.headers;
     if headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket")) {
         return match upgrade {
-            Ok(upgrade) => websocket::accept(app, parts.extensions.get().copied(), upgrade),
+            Ok(upgrade) => websocket::accept(app, &parts.extensions, upgrade),
             Err(refusal) => refusal.into_response(),
         };
     }

@@ -15,7 +15,7 @@ use hyper_util::{
 };
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::Semaphore,
+    sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
@@ -74,12 +74,18 @@ pub async fn serve(listener: TcpListener, app: Router, serving: Serving, stop: C
         stream.set_write_timeout(Some(unread));
         let (app, server, watcher, stop) = (app.clone(), Arc::clone(&server), shutdown.watcher(), stop.clone());
         tokio::spawn(async move {
-            let service = service_fn(move |request| answer(app.clone(), request, peer, stop.clone()));
+            let place = Place(Arc::new(place));
+            let held = place.clone();
+            let service = service_fn(move |mut request: Request<Incoming>| {
+                request.extensions_mut().insert(peer);
+                request.extensions_mut().insert(place.clone());
+                answer(app.clone(), request, stop.clone())
+            });
             let connection = server.serve_connection_with_upgrades(TokioIo::new(Box::pin(stream)), service);
             if let Err(error) = watcher.watch(connection.into_owned()).await {
                 tracing::debug!(error = %error, "a connection ended early");
             }
-            drop(place);
+            drop(held);
         });
     };
     let mut end = pin!(async {
@@ -113,11 +119,9 @@ pub async fn serve(listener: TcpListener, app: Router, serving: Serving, stop: C
 /// elsewhere, instead of asking just when the connection is closed.
 async fn answer(
     app: Router,
-    mut request: Request<Incoming>,
-    peer: Peer,
+    request: Request<Incoming>,
     stop: CancellationToken,
 ) -> Result<Response<Body>, Infallible> {
-    request.extensions_mut().insert(peer);
     let is_http1 = request.version() <= Version::HTTP_11;
     let mut response = app.oneshot(request.map(Body::new)).await?;
     if is_http1 && stop.is_cancelled() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -126,7 +130,13 @@ async fn answer(
     Ok(response)
 }
 
-type Accepted = (TcpStream, Peer, tokio::sync::OwnedSemaphorePermit);
+/// A connection's place among those that may be open, in the extensions of its requests: a websocket keeps it.
+#[derive(Debug, Clone)]
+pub struct Place(
+    #[expect(dead_code, reason = "it is held, and given back when nobody holds it any more")] Arc<OwnedSemaphorePermit>,
+);
+
+type Accepted = (TcpStream, Peer, OwnedSemaphorePermit);
 
 /// The next connection, once there is room for one.
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<Accepted> {

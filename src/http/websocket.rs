@@ -9,6 +9,7 @@ use axum::{
         WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
     },
+    http::Extensions,
     response::Response,
 };
 use futures::StreamExt;
@@ -27,6 +28,7 @@ use super::{
     graphql::{self, Denied},
     refusal::Refusal,
     request,
+    serve::Place,
     steps::{Asked, Step, steps},
 };
 use crate::service::{Error, Services, Session, session};
@@ -55,7 +57,8 @@ mod close {
 }
 
 /// Answers the upgrade; what follows runs beside the request.
-pub fn accept(app: App, client: Option<Client>, upgrade: WebSocketUpgrade) -> Response {
+pub fn accept(app: App, extensions: &Extensions, upgrade: WebSocketUpgrade) -> Response {
+    let (client, place) = (extensions.get().copied(), extensions.get::<Place>().cloned());
     let most = app.settings.max_body_bytes;
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(most).max_frame_size(most);
     let speaks = upgrade.selected_protocol().is_some();
@@ -72,6 +75,7 @@ pub fn accept(app: App, client: Option<Client>, upgrade: WebSocketUpgrade) -> Re
             serial: 0,
         };
         connection.run(speaks, outbox).await;
+        drop(place);
     })
 }
 

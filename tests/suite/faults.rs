@@ -19,12 +19,14 @@ use crate::support::{
     World,
     program::{Server, counterpart},
     remote::Remote,
-    socket, unhurried,
+    socket::{self, Client},
+    unhurried,
 };
 
 both!(
     heads_and_bodies_arrive_in_time,
     who_never_reads_is_given_up,
+    a_websocket_has_a_place_among_the_connections,
     who_closes_their_side_is_gone,
     an_operation_has_its_time,
 );
@@ -130,6 +132,25 @@ async fn who_never_reads_is_given_up(world: World) {
     })
     .await
     .unwrap();
+    stop.cancel();
+}
+
+async fn a_websocket_has_a_place_among_the_connections(world: World) {
+    let serving = Serving { max_clients: 1, ..Serving::default() };
+    let (address, stop) = socket::serve_with(&world, unhurried(), serving).await;
+    let socket = Client::at((address, stop.clone()), Some("graphql-transport-ws")).await;
+    let (mut next, silence) = spawn_blocking(move || {
+        let mut next = TcpStream::connect(address).unwrap();
+        next.write_all(b"GET /health/live HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n").unwrap();
+        let silence = heard(&mut next, Duration::from_millis(700));
+        (next, silence)
+    })
+    .await
+    .unwrap();
+    assert_eq!(silence, "", "there is no place for another");
+    drop(socket);
+    let answer = spawn_blocking(move || heard(&mut next, Duration::from_secs(10))).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
     stop.cancel();
 }
 

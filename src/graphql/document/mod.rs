@@ -10,6 +10,7 @@
 mod measure;
 mod price;
 mod texts;
+mod told;
 
 use std::{
     num::NonZeroUsize,
@@ -26,7 +27,7 @@ use apollo_compiler::{
     validation::{DiagnosticList, Valid},
 };
 use async_graphql::{
-    Name, Pos, Request, ServerError,
+    Name, Request, ServerError,
     parser::{parse_query, types::ExecutableDocument},
 };
 use lru::LruCache;
@@ -36,6 +37,8 @@ use super::{
     order::Shape,
 };
 
+use told::{diagnosed, server_error};
+
 pub use measure::NESTING;
 pub use texts::FILE_MARK;
 
@@ -43,8 +46,6 @@ pub use texts::FILE_MARK;
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(255);
 /// Bytes of a document that is kept, at most.
 const KEPT_BYTES: usize = 16 * 1024;
-/// Errors of one document that are told.
-const TOLD: usize = 20;
 
 /// How much a document, and an operation, may ask for.
 #[derive(Debug, Clone, Copy)]
@@ -145,12 +146,23 @@ impl Documents {
             Err(_) if parser.recursion_reached() > NESTING => {
                 return Err(refused(too_much("is nested", parser.recursion_reached(), "deep", NESTING)));
             }
-            Err(invalid) => return Err(diagnosed(&invalid.errors)),
+            Err(invalid) => return Err(self.diagnosed(&invalid.errors)),
         };
         measure::check(&syntax, limits).map_err(refused)?;
-        let checked = syntax.to_executable_validate(&self.types).map_err(|invalid| diagnosed(&invalid.errors))?;
+        let checked = syntax.to_executable_validate(&self.types).map_err(|invalid| self.diagnosed(&invalid.errors))?;
         let executable = parse_query(text).map_err(|error| vec![ServerError::from(error)])?;
         Ok(Document { executable, checked })
+    }
+
+    fn diagnosed(&self, errors: &DiagnosticList) -> Vec<ServerError> {
+        diagnosed(errors, &self.types, self.introspection)
+    }
+
+    /// Says in better words what the library finds wrong with an input.
+    pub fn mend(&self, error: &mut ServerError) {
+        if let Some(message) = told::one_of(&error.message, &self.types) {
+            error.message = message;
+        }
     }
 
     /// Prepares the operation that a request asks for.
@@ -159,7 +171,7 @@ impl Documents {
     /// What is wrong with its document, its name or its variables.
     pub fn prepare(&self, mut request: Request) -> Result<Prepared, Vec<ServerError>> {
         let document = self.read(&request.query)?;
-        let wrong = |error: &GraphQLError| vec![server_error(error)];
+        let wrong = |error: &GraphQLError| vec![server_error(error, None)];
         let sources = &document.checked.sources;
         let operation = document.checked.operations.get(request.operation_name.as_deref());
         let operation = operation.map_err(|error| wrong(&error.to_graphql_error(sources)))?;
@@ -212,7 +224,7 @@ impl Documents {
             _ => return Err(refused(Failure::bad_request("The variables must be an object."))),
         };
         let coerced = coerce_variable_values(&self.types, operation, &values)
-            .map_err(|error| vec![server_error(&error.to_graphql_error(&document.checked.sources))])?;
+            .map_err(|error| vec![server_error(&error.to_graphql_error(&document.checked.sources), None)])?;
         for (name, value) in coerced.iter() {
             if !values.contains_key(name) {
                 let value =
@@ -226,22 +238,4 @@ impl Documents {
 
 fn too_much(verb: &str, found: usize, what: &str, most: usize) -> Failure {
     Failure::limit_exceeded(format!("The document {verb} {found} {what}; {most} is the most."))
-}
-
-fn diagnosed(errors: &DiagnosticList) -> Vec<ServerError> {
-    errors.iter().take(TOLD).map(|error| server_error(&error.to_json())).collect()
-}
-
-fn server_error(error: &GraphQLError) -> ServerError {
-    let mut server_error = ServerError::new(sentence(&error.message), None);
-    server_error.locations = error.locations.iter().map(|at| Pos { line: at.line, column: at.column }).collect();
-    server_error
-}
-
-/// The message as a sentence, like all others.
-fn sentence(message: &str) -> String {
-    let mut letters = message.chars();
-    let first = letters.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    let rest = letters.as_str().trim_end_matches('.');
-    format!("{first}{rest}.")
 }

@@ -43,7 +43,11 @@ impl Client {
     }
 
     pub async fn connect_with(world: &World, protocol: Option<&str>) -> Self {
-        let (address, stop) = serve(world).await;
+        Self::at(serve(world).await, protocol).await
+    }
+
+    /// A client of a server that is there.
+    pub async fn at((address, stop): (SocketAddr, CancellationToken), protocol: Option<&str>) -> Self {
         let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
         if let Some(protocol) = protocol {
             request.headers_mut().insert("sec-websocket-protocol", protocol.parse().unwrap());

@@ -1,0 +1,257 @@
+//! What the layer in front costs, what a thousand subscriptions take, and what a flood of the worst documents does to others.
+
+use std::{
+    net::SocketAddr,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use async_graphql::Request as Operation;
+use axum::{
+    Json, Router,
+    extract::State,
+    http::{HeaderMap, header},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use counterpart::{
+    graphql::{Api, document::Limits},
+    http,
+    service::{Services, session},
+};
+use futures::{SinkExt, StreamExt, future::join_all};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::block_in_place};
+use tokio_tungstenite::{
+    MaybeTlsStream, WebSocketStream, connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    Scale,
+    client::{Connection, Request, load, quantile},
+    process::Server,
+    report::Report,
+    requests::{SOMEBODY, median, ms},
+    world::{World, email, front_door},
+};
+
+/// Users of the organisation.
+pub const USERS: usize = 5_000;
+
+const CONNECTIONS: usize = 16;
+const SUBSCRIPTIONS: usize = 1_000;
+/// Rows of the import that is followed: more than it comes to while it is.
+const FOLLOWED: usize = 50_000;
+
+/// The ten worst documents at the limits, which `bench worst` found.
+const WORST: [&str; 10] = [
+    include_str!("../../tests/worst/01.graphql"),
+    include_str!("../../tests/worst/02.graphql"),
+    include_str!("../../tests/worst/03.graphql"),
+    include_str!("../../tests/worst/04.graphql"),
+    include_str!("../../tests/worst/05.graphql"),
+    include_str!("../../tests/worst/06.graphql"),
+    include_str!("../../tests/worst/07.graphql"),
+    include_str!("../../tests/worst/08.graphql"),
+    include_str!("../../tests/worst/09.graphql"),
+    include_str!("../../tests/worst/10.graphql"),
+];
+
+pub async fn measure(url: &str, folder: &Path, world: &World, scale: Scale, report: &mut Report) {
+    layer(world, scale, report).await;
+    let token = &world.administrator.token;
+    subscriptions(url, folder, token, report).await;
+    flood(url, folder, token, scale, report).await;
+}
+
+/// One user by email, with the front door and without.
+async fn layer(world: &World, scale: Scale, report: &mut Report) {
+    let stop = CancellationToken::new();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (address, token) = (listener.local_addr().unwrap(), &world.administrator.token);
+    let bare =
+        Bare { services: Arc::clone(&world.services), api: Arc::new(Api::new(Limits::default(), true).unwrap()) };
+    let app = Router::new()
+        .route("/bare", post(answer))
+        .with_state(bare)
+        .merge(http::router(Arc::clone(&world.services), front_door(), stop.clone()).unwrap());
+    let server = tokio::spawn(http::serve(listener, app, http::Serving::default(), stop.clone()));
+
+    let query = one();
+    let (with, without) = (Request::post("/graphql", token, &query), Request::post("/bare", token, &query));
+    let mut ratios: Vec<f64> = block_in_place(|| {
+        load(address, &with, CONNECTIONS, scale.seconds / 2.0);
+        load(address, &without, CONNECTIONS, scale.seconds / 2.0);
+        (0..2 * scale.rounds)
+            .map(|round| {
+                let with = || load(address, &with, CONNECTIONS, scale.seconds).per_second;
+                let without = || load(address, &without, CONNECTIONS, scale.seconds).per_second;
+                // Which of the two comes first does not matter then.
+                let (with, without) = if round % 2 == 0 {
+                    (with(), without())
+                } else {
+                    let without = without();
+                    (with(), without)
+                };
+                with / without
+            })
+            .collect()
+    });
+    report.at_least("one user by email with the layer in front : without", median(&mut ratios), 0.9);
+    stop.cancel();
+    server.await.unwrap();
+}
+
+fn one() -> String {
+    format!("{{ user(by: {{email: \"{}\"}}) {{ email firstName lastName }} }}", email(SOMEBODY))
+}
+
+/// Answers operations, and does nothing else: no limits, no metrics, no log, no choice of the answer's form.
+#[derive(Clone)]
+struct Bare {
+    services: Arc<Services>,
+    api: Arc<Api>,
+}
+
+#[derive(Deserialize)]
+struct Body {
+    query: String,
+}
+
+async fn answer(State(bare): State<Bare>, headers: HeaderMap, Json(body): Json<Body>) -> Response {
+    let token = headers[header::AUTHORIZATION].to_str().unwrap().strip_prefix("Bearer ").unwrap();
+    let session = session::sign_in(&bare.services, token).await.unwrap();
+    let prepared = bare.api.prepare(Operation::new(body.query)).unwrap();
+    Json(bare.api.execute(session, prepared).await).into_response()
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<tokio::net::TcpStream>>;
+
+/// A thousand sockets, each of which follows an import.
+async fn subscriptions(url: &str, folder: &Path, token: &str, report: &mut Report) {
+    rlimit::increase_nofile_limit(u64::MAX).unwrap();
+    // An import that is at work for as long as it is followed.
+    let settings = [("COUNTERPART_IMPORT_PACE", "1"), ("COUNTERPART_OPERATIONS_PER_MINUTE", "0")];
+    let server = Server::start(url, folder, &settings);
+    let mut connection = Connection::open(server.address).await;
+    let mut csv = "email,external_id,operation\n".to_owned();
+    (0..FOLLOWED).for_each(|i| csv += &format!("nobody.{i}@acme.example,,delete\n"));
+    let made = import(&mut connection, token, &csv).await;
+    let id = made["data"]["importMappings"]["importJob"]["id"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
+
+    // What the first ones bring into memory is no part of what each takes.
+    let mut sockets = follow(server.address, token, &id, SUBSCRIPTIONS / 10).await;
+    let before = server.memory();
+    sockets.extend(follow(server.address, token, &id, SUBSCRIPTIONS).await);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let each = (server.memory().saturating_sub(before)) as f64 / SUBSCRIPTIONS as f64;
+    report.at_most("memory of a subscription over a websocket", each, 50.0, " kB");
+
+    let ended = Instant::now();
+    let heard = sockets.iter_mut().map(|socket| async {
+        loop {
+            let message = hear(socket).await;
+            if message["payload"]["data"]["importProgress"]["status"] == "CANCELED" {
+                return Instant::now();
+            }
+        }
+    });
+    let cancel = async {
+        let query = format!("mutation {{ cancelImport(input: {{id: \"{id}\"}}) {{ userErrors {{ message }} }} }}");
+        let answer: Value =
+            serde_json::from_slice(connection.send(&Request::post("/graphql", token, &query)).await).unwrap();
+        assert_eq!(answer["data"]["cancelImport"]["userErrors"], json!([]), "{answer}");
+    };
+    let (heard, ()) = tokio::join!(join_all(heard), cancel);
+    let last = heard.into_iter().max().unwrap() - ended;
+    let name = format!("progress reaches all {} of them", sockets.len());
+    report.at_most(&name, ms(last).round(), 500.0, " ms");
+}
+
+async fn import(connection: &mut Connection, token: &str, csv: &str) -> Value {
+    let query = "mutation ($text: String!) { importMappings(input: {integration: {name: \"CRM\"}, source: {text: $text}}) \
+                 { importJob { id } userErrors { message } } }";
+    let request = Request::post_with("/graphql", token, query, &json!({ "text": csv }));
+    serde_json::from_slice(connection.send(&request).await).unwrap()
+}
+
+/// So many sockets that follow an import and have heard how it stands.
+async fn follow(address: SocketAddr, token: &str, id: &str, number: usize) -> Vec<Socket> {
+    let mut sockets = Vec::with_capacity(number);
+    for _ in 0..number {
+        let mut request = format!("ws://{address}/graphql").into_client_request().unwrap();
+        request.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, "graphql-transport-ws".parse().unwrap());
+        let (mut socket, _) = connect_async(request).await.unwrap();
+        let init = json!({ "type": "connection_init", "payload": { "Authorization": format!("Bearer {token}") } });
+        say(&mut socket, init).await;
+        assert_eq!(hear(&mut socket).await["type"], "connection_ack");
+        let query = format!("subscription {{ importProgress(id: \"{id}\") {{ status processedRows }} }}");
+        say(&mut socket, json!({ "type": "subscribe", "id": "a", "payload": { "query": query } })).await;
+        let first = hear(&mut socket).await;
+        assert_eq!(first["type"], "next", "{first}");
+        sockets.push(socket);
+    }
+    sockets
+}
+
+async fn say(socket: &mut Socket, message: Value) {
+    socket.send(Message::text(message.to_string())).await.unwrap();
+}
+
+async fn hear(socket: &mut Socket) -> Value {
+    loop {
+        match socket.next().await.unwrap().unwrap() {
+            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+            Message::Close(close) => panic!("{close:?}"),
+            _ => {}
+        }
+    }
+}
+
+/// One who asks for one user, beside four who send the worst documents one after the other.
+async fn flood(url: &str, folder: &Path, token: &str, scale: Scale, report: &mut Report) {
+    let server = Server::start(url, folder, &[("COUNTERPART_OPERATIONS_PER_MINUTE", "0")]);
+    let one = Request::post("/graphql", token, &one());
+    let seconds = 2.0 * scale.seconds;
+    let (mut idle, mut beside, sent) = block_in_place(|| {
+        load(server.address, &one, 1, seconds / 2.0);
+        let idle = load(server.address, &one, 1, seconds).latencies;
+        let (stop, address) = (CancellationToken::new(), server.address);
+        let flood: Vec<_> = (0..4)
+            .map(|connection| {
+                let worst: Vec<Request> = WORST.map(|query| Request::post("/graphql", token, query)).into();
+                let stop = stop.clone();
+                std::thread::spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                    runtime.block_on(async {
+                        let mut opened = Connection::open(address).await;
+                        let mut sent = 0;
+                        while !stop.is_cancelled() {
+                            opened.send(&worst[(connection + sent) % worst.len()]).await;
+                            sent += 1;
+                        }
+                        sent
+                    })
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_secs_f64(seconds / 4.0));
+        let beside = load(server.address, &one, 1, 2.0 * seconds).latencies;
+        stop.cancel();
+        let sent: usize = flood.into_iter().map(|client| client.join().unwrap()).sum();
+        (idle, beside, sent)
+    });
+    let (quiet, loud) = (quantile(&mut idle, 0.99), quantile(&mut beside, 0.99));
+    report.value("a flood of the worst documents", format!("{sent} of them answered"), None, None);
+    report.value(
+        "one user's p99, idle and beside them",
+        format!("{:.2} and {:.2} ms", ms(quiet), ms(loud)),
+        None,
+        None,
+    );
+    report.at_most("one user's p99 beside them : idle", loud.as_secs_f64() / quiet.as_secs_f64(), 5.0, "");
+}
