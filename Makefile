@@ -70,6 +70,7 @@ bench: ## Measure on a large organisation, in a release build
 	@script/need rust cc postgres
 	cargo build --release --bin counterpart --example bench
 	script/with-postgres cargo run --release --example bench
+	script/with-postgres cargo run --release --example bench -- front
 	script/with-postgres cargo run --release --example bench -- mappings
 	script/with-postgres cargo run --release --example bench -- bulk
 	script/with-postgres cargo run --release --example bench -- syncs

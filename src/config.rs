@@ -220,8 +220,8 @@ pub struct FrontSettings {
     #[arg(long, env = "COUNTERPART_CORS_ORIGINS", value_name = "ORIGINS", value_delimiter = ',', value_parser = origin)]
     pub cors_origins: Vec<HeaderValue>,
 
-    /// Whether the schema is told to those who ask: to GraphiQL and to code generators. They can read `schema.graphql`
-    /// instead.
+    /// Whether the schema is told to those who ask, GraphiQL and code generators, and its names to those who misspell them.
+    /// They can read `schema.graphql` instead.
     #[arg(long, env = "COUNTERPART_INTROSPECTION", value_name = "BOOL", default_value_t = true, action = ArgAction::Set)]
     pub introspection: bool,
 

@@ -80,7 +80,7 @@ pub fn one_of(message: &str, types: &Types) -> Option<String> {
     let input = types.get_input_object(if found.starts_with('{') { name } else { within? })?;
     input.directives.get("oneOf")?;
     let names: Vec<&str> = input.fields.keys().map(|name| name.as_str()).collect();
-    Some(format!("{} takes exactly one of {}, and not null.", input.name, names.join(", ")))
+    Some(format!("{} takes exactly one of its fields, and a value for it: {}.", input.name, names.join(" or ")))
 }
 
 fn fields(of: &ExtendedType) -> Vec<&str> {
@@ -154,7 +154,7 @@ mod tests {
     fn one_of_several_is_said_by_their_names() {
         let documents = Documents::new(&crate::graphql::sdl(), Limits::default(), true).unwrap();
         let one_of = |message| super::one_of(message, &documents.types);
-        let said = Some("UserRef takes exactly one of id, email, and not null.".to_owned());
+        let said = Some("UserRef takes exactly one of its fields, and a value for it: id or email.".to_owned());
         assert_eq!(one_of("Expected input type \"UserRef\", found {}."), said);
         let null = "Expected input type \"String\", found null. (occurred while parsing \"UserRef\")";
         assert_eq!(one_of(null), said);
