@@ -2,7 +2,9 @@
 //!
 //! A field costs 1, whatever its name or alias. What is below a list costs as many times as the list may have items: a
 //! page's `first` or `last`, the number of `ids`, [`SEVERAL`] for a list without pages. What costs more than its fields
-//! show has a price of its own.
+//! show has a price of its own, by what it was measured to take (`bench worst` looks for what is priced too low): a field
+//! is about a microsecond of the processor's time at the least, so that an operation at the default limit takes a tenth of a
+//! second. Lists of `Query` are read one by one; those further down in one go for all their parents.
 
 use std::collections::HashMap;
 
@@ -21,6 +23,14 @@ const SEVERAL: u64 = 4;
 const MUTATION: u64 = 100;
 /// `Link.candidates`: a search through the CRM's users.
 const CANDIDATES: u64 = 100;
+/// A list of `Query`'s, be it counted or read.
+const STATEMENT: u64 = 350;
+/// A row of it.
+const ROW: u64 = 20;
+/// Those that meet a filter are looked for, and counted.
+const FILTER: u64 = 5_000;
+/// Those that have words like these in them.
+const SEARCH: u64 = 10_000;
 /// `__schema`, whatever is selected of it: its lists may nest only so deep, so that it comes to all of the schema at most.
 const SCHEMA: u64 = 25_000;
 /// `__type`.
@@ -55,6 +65,9 @@ impl<'a> Walk<'a> {
         let mut sum: u64 = 0;
         for selection in &selected.selections {
             sum = sum.saturating_add(match selection {
+                Selection::Field(field) if selected.ty == "Query" => {
+                    self.read_alone(field).saturating_add(self.field(field, page))
+                }
                 Selection::Field(field) => self.field(field, page),
                 Selection::InlineFragment(inline) => self.selections(&inline.selection_set, page),
                 Selection::FragmentSpread(spread) => self.fragment(&spread.fragment_name, page),
@@ -97,6 +110,20 @@ impl<'a> Walk<'a> {
         items.saturating_mul(below).saturating_add(own)
     }
 
+    /// What a field of `Query` costs beside the fields of its answer.
+    fn read_alone(&self, field: &'a Node<Field>) -> u64 {
+        if !field.definition.arguments.iter().any(|argument| argument.name == "first") {
+            return 0;
+        }
+        let looks = match self.argument(field, "filter") {
+            None | Some(Argument::Literal(Value::Null) | Argument::Variable(Constant::Null)) => 0,
+            Some(filter) if filter.has("search") => SEARCH,
+            Some(_) => FILTER,
+        };
+        let rows = self.size(field).saturating_mul(ROW);
+        rows.saturating_add(STATEMENT).saturating_add(looks)
+    }
+
     /// The size of the page that a field asks for.
     fn size(&self, field: &Field) -> u64 {
         let asked = ["first", "last"].into_iter().find_map(|name| self.number(field, name));
@@ -132,4 +159,50 @@ impl<'a> Walk<'a> {
 enum Argument<'a> {
     Literal(&'a Value),
     Variable(&'a Constant),
+}
+
+impl Argument<'_> {
+    /// Whether it is an object with a member of this name, other than null.
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Literal(Value::Object(members)) => {
+                members.iter().any(|(member, value)| member == name && !value.is_null())
+            }
+            Self::Variable(Constant::Object(members)) => {
+                members.iter().any(|(member, value)| member == name && *value != Constant::Null)
+            }
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_graphql::Request;
+
+    use super::super::{Documents, Limits};
+
+    /// What `bench worst` found to take most, each as often as it takes a tenth of a second or so.
+    #[test]
+    fn what_takes_long_is_priced_by_that() {
+        let documents = Documents::new(&crate::graphql::sdl(), Limits::default(), true).unwrap();
+        for (times, field) in [
+            (9, "users(first: 1, filter: {search: \"a\"}) { totalCount }"),
+            (9, "users(first: 1, filter: {search: \"a b c d e f g h\"}) { nodes { id } }"),
+            (18, "users(first: 1, filter: {status: [SUSPENDED]}) { totalCount }"),
+            (20, "users(first: 200) { nodes { __typename } }"),
+            (20, "mappings(first: 200) { nodes { __typename } }"),
+            (20, "teams(first: 200) { nodes { __typename } }"),
+            (250, "users(first: 1) { nodes { __typename } }"),
+            (250, "importJobs(first: 1) { nodes { __typename } }"),
+        ] {
+            let many = |times: usize| {
+                let fields: Vec<String> = (0..times).map(|i| format!("a{i}: {field}")).collect();
+                documents.prepare(Request::new(format!("{{ {} }}", fields.join(" ")))).err()
+            };
+            assert!(many(times).is_none(), "{times} {field}");
+            let errors = many(times * 5 / 4).unwrap_or_else(|| panic!("{field} is too cheap"));
+            assert!(errors[0].message.starts_with("The operation may come to"), "{}", errors[0].message);
+        }
+    }
 }

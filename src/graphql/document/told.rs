@@ -129,7 +129,7 @@ mod tests {
             ),
             (
                 "{ users(frist: 1) { nodes { id } } }",
-                "The argument `frist` is not supported by `Query.users`. Did you mean first?",
+                "The argument `frist` is not supported by `Query.users`. Did you mean first or last?",
             ),
             (
                 "{ viewer { ... on Usr { id } } }",
