@@ -133,7 +133,7 @@ mod tests {
             ),
             (
                 "{ viewer { ... on Usr { id } } }",
-                "Type condition `Usr` of inline fragment is not a type defined in the schema. Did you mean User?",
+                "Type condition `Usr` of inline fragment is not a type defined in the schema. Did you mean User or URL?",
             ),
         ] {
             assert_eq!(told(document, true), [message]);
