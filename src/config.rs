@@ -170,7 +170,8 @@ pub struct FrontSettings {
     #[arg(long, env = "COUNTERPART_MAX_DIRECTIVES", value_name = "NUMBER", default_value_t = 200)]
     pub max_directives: u64,
 
-    /// As many fields may an operation's answer come to, by the size of the pages that it asks for.
+    /// As complex may an operation be: the fields that its answer may have by the size of its pages, and what it takes to read
+    /// them. 1 is about a microsecond of a processor's time.
     #[arg(long, env = "COUNTERPART_MAX_COMPLEXITY", value_name = "NUMBER", default_value_t = 100_000)]
     pub max_complexity: u64,
 

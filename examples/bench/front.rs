@@ -52,7 +52,7 @@ const WORST: [(usize, &str); 10] = [
     (9, "users(first: 1, filter: {search: \"a\"}) { totalCount }"),
     (9, "users(first: 1, filter: {search: \"a b c d e f g h\"}) { totalCount }"),
     (9, "users(first: 1, filter: {search: \"ali abbott1\"}) { nodes { id } }"),
-    (18, "users(first: 1, filter: {status: [SUSPENDED]}) { totalCount }"),
+    (24, "users(first: 1, filter: {status: [SUSPENDED]}) { totalCount }"),
     (20, "users(first: 200) { nodes { __typename } }"),
     (20, "mappings(first: 200) { nodes { __typename } }"),
     (20, "teams(first: 200) { nodes { __typename } }"),

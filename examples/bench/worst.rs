@@ -22,6 +22,7 @@ use axum::{
 use clap::Args;
 use counterpart::{graphql, http};
 use http_body_util::BodyExt;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -59,6 +60,8 @@ struct Found {
     cpu: Duration,
     time: Duration,
     answer: usize,
+    /// What is found wrong with it; that takes time too.
+    error: String,
 }
 
 impl Worst {
@@ -76,8 +79,8 @@ impl Worst {
         }
         found.sort_by_key(|found| std::cmp::Reverse(found.cpu));
         println!("{:>9} {:>9} {:>6} {:>7} {:>9}  document", "CPU", "time", "size", "bytes", "answer");
-        for Found { name, size, bytes, cpu, time, answer } in found.iter().take(self.show) {
-            println!("{:>6.1} ms {:>6.1} ms {size:>6} {bytes:>7} {answer:>9}  {name}", ms(*cpu), ms(*time));
+        for Found { name, size, bytes, cpu, time, answer, error } in found.iter().take(self.show) {
+            println!("{:>6.1} ms {:>6.1} ms {size:>6} {bytes:>7} {answer:>9}  {name} {error}", ms(*cpu), ms(*time));
         }
         println!("{} documents", found.len());
         world.close().await;
@@ -117,10 +120,6 @@ impl Asker {
         while high - low > 1 + high / 20 {
             let middle = if high > family.most { family.most } else { low.midpoint(high) };
             let answer = self.ask(&(family.document)(middle)).await;
-            if low == 0 && !refused(&answer) && answer.text.contains("\"errors\"") {
-                eprintln!("{}: {}", family.name, answer.text.chars().take(300).collect::<String>());
-                return None;
-            }
             if refused(&answer) {
                 high = middle;
             } else {
@@ -140,7 +139,10 @@ impl Asker {
             }
         }
         let Answer { text, cpu, time } = best?;
-        Some(Found { name: family.name.clone(), size: low, bytes: document.len(), cpu, time, answer: text.len() })
+        let json: Value = serde_json::from_str(&text).unwrap();
+        let error = json["errors"][0]["message"].as_str().unwrap_or_default().chars().take(60).collect();
+        let (name, bytes, answer) = (family.name.clone(), document.len(), text.len());
+        Some(Found { name, size: low, bytes, cpu, time, answer, error })
     }
 }
 
@@ -178,13 +180,18 @@ fn of_each_field() -> Vec<Family> {
             for &size in sizes {
                 let of_own: &[usize] = if pages { &[1, 200] } else { &[0] };
                 for &own in of_own {
-                    let call = call(field, &arguments, own);
+                    let call = call(field, &arguments, (own > 0).then_some("$S"));
                     let selected = if is_leaf { String::new() } else { deepest(&schema, below) };
                     let (opened, closed) = (place.opened.replace("$P", &size.to_string()), place.closed);
-                    let name = format!("{opened}{call}{selected}{}", "}".repeat(closed));
+                    let call_of_size = move |size: usize| call.replace("$S", &size.to_string());
+                    let name = format!("{opened}{}{selected}{}", call_of_size(own), "}".repeat(closed));
                     let document = move |times: usize| {
                         let mut text = format!("{{{opened}");
-                        (0..times).for_each(|i| write!(text, " a{i}:{call}{selected}").unwrap());
+                        // Of one size, many pages would be one and the same.
+                        let sizes = (0..times).map(|i| own - i % own.div_ceil(2).max(1));
+                        for (i, size) in sizes.enumerate() {
+                            write!(text, " a{i}:{}{selected}", call_of_size(size)).unwrap();
+                        }
                         text + &"}".repeat(closed + 1)
                     };
                     families.push(Family { name, document: Box::new(document), most: 499 });
@@ -192,7 +199,7 @@ fn of_each_field() -> Vec<Family> {
             }
             if !is_leaf && seen.insert(below.to_string()) {
                 let size = if pages && !place.has_pages { "$P" } else { "1" };
-                let call = call_with(field, &arguments, pages.then_some(size));
+                let call = call(field, &arguments, pages.then_some(size));
                 places.push_back((
                     below.to_string(),
                     Place {
@@ -213,12 +220,8 @@ fn deepest(schema: &Schema, name: &str) -> String {
     if object.fields.contains_key("nodes") { "{nodes{__typename}}".to_owned() } else { "{__typename}".to_owned() }
 }
 
-fn call(field: &FieldDefinition, arguments: &str, size: usize) -> String {
-    let size = (size > 0).then(|| size.to_string());
-    call_with(field, arguments, size.as_deref())
-}
-
-fn call_with(field: &FieldDefinition, arguments: &str, size: Option<&str>) -> String {
+/// A field with its arguments, and the size of its page.
+fn call(field: &FieldDefinition, arguments: &str, size: Option<&str>) -> String {
     let mut all = arguments.to_owned();
     if let Some(size) = size {
         let _ = write!(all, " first:{size}");
@@ -273,7 +276,7 @@ fn known() -> Vec<Family> {
         ("few", "filter:{search:\"ali abbott1\"}"),
         ("many words", "filter:{search:\"a b c d e f g h\"}"),
         ("by name", "orderBy:{field:NAME}"),
-        ("unmapped", "filter:{link:{integration:{name:\"CRM\"} state:[UNMATCHED]}}"),
+        ("unmapped", "filter:{link:{integration:{name:\"CRM\"} state:[NO_MATCH]}}"),
         ("status", "filter:{status:[SUSPENDED]}"),
     ];
     let mut families = Vec::new();
@@ -286,6 +289,44 @@ fn known() -> Vec<Family> {
                 document: Box::new(move |times| format!("{{{}}}", aliased(times, &field))),
             });
         }
+    }
+    let below: [(&str, &str, &str); 5] = [
+        (
+            "CRM users, searched",
+            "integration(by:{name:\"CRM\"}){",
+            "crmUsers(first:1 filter:{search:\"a$I\"}){totalCount nodes{id}}",
+        ),
+        (
+            "mappings, searched",
+            "integration(by:{name:\"CRM\"}){",
+            "mappings(first:1 filter:{search:\"a$I\"}){totalCount nodes{id}}",
+        ),
+        (
+            "mappings in several orders of time",
+            "integration(by:{name:\"CRM\"}){",
+            "mappings(first:1 filter:{asOf:\"2030-01-01T00:00:$ZZ\"}){totalCount}",
+        ),
+        ("members of a team and below", "team(by:{path:\"Region 000\"}){", "members(first:$I){totalCount nodes{id}}"),
+        ("candidates", "users(first:$I){nodes{link(integration:{name:\"CRM\"}){", "candidates{__typename}"),
+    ];
+    for (name, opened, field) in below {
+        families.push(Family {
+            name: name.to_owned(),
+            most: 199,
+            document: Box::new(move |times| {
+                let fields = (0..times).map(|i| {
+                    let field =
+                        field.replace("$I", &(i % 200 + 1).to_string()).replace("$Z", &format!("{:02}", i % 60));
+                    format!(" a{i}:{field}")
+                });
+                let opened = opened.replace("$I", "10");
+                format!(
+                    "{{{opened}{}{}}}",
+                    fields.collect::<String>(),
+                    "}".repeat(opened.matches('{').count() - opened.matches('}').count())
+                )
+            }),
+        });
     }
     families.extend([
         family("fields once more, without aliases", 20_000, |times| format!("{{viewer{{{}}}}}", "id ".repeat(times))),

@@ -17,19 +17,21 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::refusal::Refusal;
 use crate::config::FrontSettings;
 
-/// An operation that may come to more fields than this is dear: as many work at once as come to [`AT_ONCE`] together, so
-/// that there is always a processor for those who ask for little.
-const DEAR: u64 = 2_000;
+/// An operation that costs more than this is dear, by its price: about so many microseconds of a processor's time.
+const DEAR: u64 = 5_000;
 /// A document that is longer, in bytes, is dear to read.
 const LONG: usize = 4 * 1024;
-/// Fields, or bytes, of all that is dear and at work.
-const AT_ONCE: u32 = 50_000;
+/// The price, or the bytes, of all that is dear and at work on one processor: the dearest operations that the limits let in
+/// by default come one after the other. One processor is left to those who ask for little, where there are several.
+const AT_ONCE: usize = 100_000;
 /// Tokens, or addresses, that are remembered before those are forgotten that have not come for a while.
 const REMEMBERED: usize = 10_000;
 
 pub struct Admission {
     at_work: Semaphore,
     dear: Semaphore,
+    /// The places of `dear`.
+    at_once: u32,
     tokens: Option<Rate<u64>>,
     failures: Option<Rate<IpAddr>>,
     hasher: RandomState,
@@ -57,9 +59,12 @@ impl<K: Clone + Eq + std::hash::Hash> Rate<K> {
 
 impl Admission {
     pub fn new(settings: &FrontSettings) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, |processors| processors.get());
+        let at_once = AT_ONCE * processors.saturating_sub(1).max(1);
         Self {
             at_work: Semaphore::new(settings.max_operations),
-            dear: Semaphore::new(AT_ONCE as usize),
+            dear: Semaphore::new(at_once),
+            at_once: u32::try_from(at_once).unwrap_or(u32::MAX),
             tokens: Rate::new(settings.operations_per_minute),
             failures: Rate::new(settings.failed_sign_ins_per_minute),
             hasher: RandomState::new(),
@@ -105,7 +110,7 @@ impl Admission {
     }
 
     async fn share(&self, size: u64) -> Option<SemaphorePermit<'_>> {
-        let size = u32::try_from(size).map_or(AT_ONCE, |size| size.min(AT_ONCE));
+        let size = u32::try_from(size).map_or(self.at_once, |size| size.min(self.at_once));
         self.dear.acquire_many(size).await.ok()
     }
 }

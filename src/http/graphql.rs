@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::{
     App,
     accept::{self, MediaType},
+    batch,
     client::Client,
     events,
     front::{RequestId, Told},
@@ -45,7 +46,7 @@ pub async fn post(State(app): State<App>, Extension(id): Extension<RequestId>, r
     let media = MediaType::of(&parts.headers);
     let refusal = match read(&app, &id, &parts, &mut body).await {
         Ok((caller, Operations::One(operation))) => return one(&app, &parts, caller, *operation).await,
-        Ok((caller, Operations::Several(operations))) => return several(&app, caller, operations).await,
+        Ok((caller, Operations::Several(operations))) => return batch::answer(&app, caller, operations).await,
         Err(refusal) => refusal,
     };
     // Who waits to be asked for the body has not sent it.
@@ -56,11 +57,11 @@ pub async fn post(State(app): State<App>, Extension(id): Extension<RequestId>, r
 }
 
 /// Who asks, and how long each of their operations may take.
-struct Caller {
-    session: Session,
-    token: String,
-    id: RequestId,
-    patience: Duration,
+pub struct Caller {
+    pub session: Session,
+    pub token: String,
+    pub id: RequestId,
+    pub patience: Duration,
 }
 
 async fn read(
@@ -188,55 +189,6 @@ fn may_come(method: &Method, headers: &HeaderMap, prepared: &Prepared) -> Result
         }
         _ => Ok(()),
     }
-}
-
-/// Carries operations out one after the other, and answers with their results in their order.
-async fn several(app: &App, caller: Caller, operations: Vec<Result<Operation, Refusal>>) -> Response {
-    let Caller { mut session, token, id, patience } = caller;
-    let mut told = Told::several(&session);
-    let mut bodies = Vec::with_capacity(operations.len());
-    for operation in operations {
-        let outcome = match operation {
-            Ok(operation) => in_batch(app, &mut session, &token, patience, operation).await,
-            Err(refusal) => Err(refusal),
-        };
-        let written = match outcome {
-            Ok(outcome) => {
-                told.add(&outcome);
-                body(&outcome, &id)
-            }
-            Err(refusal) => serde_json::to_vec(&json!({ "errors": [refusal.error()] })),
-        };
-        match written {
-            Ok(body) => bodies.push(body),
-            Err(error) => return unwritten(&error, &id).into_response(),
-        }
-    }
-    let body = [b"[".as_slice(), &bodies.join(b",".as_slice()), b"]"].concat();
-    let mut response = ([(header::CONTENT_TYPE, MediaType::Json.as_str())], body).into_response();
-    response.extensions_mut().insert(told);
-    response
-}
-
-async fn in_batch(
-    app: &App,
-    session: &mut Session,
-    token: &str,
-    patience: Duration,
-    operation: Operation,
-) -> Result<Outcome, Refusal> {
-    let prepared = match prepare(app, token, operation).await {
-        Ok(prepared) => prepared,
-        Err(Denied::Errors(errors)) => return Ok(Outcome::from_errors(errors)),
-        Err(Denied::Refusal(refusal)) => return Err(refusal),
-    };
-    if prepared.kind == OperationType::Subscription {
-        return Err(Refusal::bad_request("A subscription can't come in an array with others."));
-    }
-    if prepared.kind == OperationType::Mutation {
-        session.having_written();
-    }
-    execute(app, session.clone(), prepared, patience).await
 }
 
 /// The session of a request, and the token that it came with.
@@ -394,7 +346,8 @@ fn answer(media: MediaType, id: &RequestId, outcome: Outcome) -> Response {
     response
 }
 
-fn unwritten(error: &serde_json::Error, id: &RequestId) -> Refusal {
+/// For an answer that can't be written.
+pub fn unwritten(error: &serde_json::Error, id: &RequestId) -> Refusal {
     tracing::error!(%error, "an answer can't be written as JSON");
     Refusal::internal(&id.0)
 }

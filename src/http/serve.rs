@@ -29,6 +29,10 @@ const FULL: Duration = Duration::from_millis(200);
 /// the last of them have to say what they want.
 const LATECOMERS: Duration = Duration::from_millis(250);
 
+/// A filter of one instruction: nothing of a packet is taken (`BPF_RET | BPF_K`, 0 bytes).
+#[cfg(target_os = "linux")]
+const DROP_ALL: socket2::SockFilter = socket2::SockFilter::new(0x06, 0, 0, 0);
+
 /// How connections are dealt with.
 #[derive(Debug, Clone, Copy)]
 pub struct Serving {
@@ -75,7 +79,6 @@ pub async fn serve(listener: TcpListener, app: Router, serving: Serving, stop: C
         let (app, server, watcher, stop) = (app.clone(), Arc::clone(&server), shutdown.watcher(), stop.clone());
         tokio::spawn(async move {
             let place = Place(Arc::new(place));
-            let held = place.clone();
             let service = service_fn(move |mut request: Request<Incoming>| {
                 request.extensions_mut().insert(peer);
                 request.extensions_mut().insert(place.clone());
@@ -85,7 +88,6 @@ pub async fn serve(listener: TcpListener, app: Router, serving: Serving, stop: C
             if let Err(error) = watcher.watch(connection.into_owned()).await {
                 tracing::debug!(error = %error, "a connection ended early");
             }
-            drop(held);
         });
     };
     let mut end = pin!(async {
@@ -147,14 +149,26 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<Acc
 
 /// The connections that have been made and not accepted yet, as far as there is room; no more are made.
 fn waiting(listener: TcpListener, room: &Arc<Semaphore>) -> Vec<Accepted> {
+    // One that were made between the last look and the end of the listener would be reset, with all that it had sent. Who
+    // knocks from now on hears nothing, and is refused when they knock again, a second later.
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(&listener).attach_filter(&[DROP_ALL]) {
+        tracing::debug!(%error, "whoever connects while the process stops may be cut off");
+    }
     let mut waiting = Vec::new();
     // Asked directly: what the runtime knows of a listener may be older than its last connection.
     let Ok(listener) = listener.into_std() else { return waiting };
     while let Ok(place) = Arc::clone(room).try_acquire_owned() {
-        let Ok((stream, address)) = listener.accept() else { break };
-        let Ok(()) = stream.set_nonblocking(true) else { continue };
-        let Ok(stream) = TcpStream::from_std(stream) else { continue };
-        waiting.push((stream, Peer(address), place));
+        let (stream, address) = match listener.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if is_of_one_connection(&error) => continue,
+            Err(_) => break,
+        };
+        let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        match stream {
+            Ok(stream) => waiting.push((stream, Peer(address), place)),
+            Err(error) => tracing::debug!(%error, "a connection that waited is lost"),
+        }
     }
     waiting
 }

@@ -41,7 +41,7 @@ async fn each_limit_has_a_setting_and_names_its_number(world: World) {
         max_depth: 5,
         max_aliases: 6,
         max_directives: 4,
-        max_complexity: 1_000,
+        max_complexity: 2_000,
         max_batch: 2,
         ..unhurried()
     };
@@ -58,8 +58,8 @@ async fn each_limit_has_a_setting_and_names_its_number(world: World) {
         ("{ viewer { team { parent { parent { parent { name } } } } } }".to_owned(), "5"),
         (format!("{{ {aliases} }}"), "6"),
         (format!("{{ viewer {{ {directives} }} }}"), "4"),
-        ("{ teams(first: 25) { nodes { children(first: 25) { nodes { id } } } } }".to_owned(), "1000"),
-        ("{ teams { nodes { children(last: 20) { nodes { id } } } } }".to_owned(), "1000"),
+        ("{ teams(first: 25) { nodes { children(first: 25) { nodes { id } } } } }".to_owned(), "2000"),
+        ("{ teams { nodes { children(last: 20) { nodes { id } } } } }".to_owned(), "2000"),
     ] {
         let answer = admin.graphql(&document, json!({})).await;
         assert_eq!(answer.code(), "LIMIT_EXCEEDED", "{document:.80}: {}", answer.text());

@@ -94,7 +94,7 @@ pub struct Prepared {
     pub(super) shape: Shape,
     pub kind: OperationType,
     pub name: Option<String>,
-    /// What it asks for, in fields.
+    /// What it asks for ([`price`]).
     pub price: u64,
 }
 
@@ -185,7 +185,7 @@ impl Documents {
         if price > self.limits.price {
             return Err(vec![
                 Failure::limit_exceeded(format!(
-                    "The operation may come to {price} fields; {} is the most. Ask for smaller pages, or in parts.",
+                    "The operation's complexity is {price}; {} is the most. Ask for smaller pages, or in parts.",
                     self.limits.price
                 ))
                 .into(),

@@ -1,0 +1,69 @@
+//! Several operations in one request, as a JSON array.
+
+use std::time::Duration;
+
+use apollo_compiler::executable::OperationType;
+use async_graphql::{Request as Operation, Response as Outcome};
+use axum::{
+    http::header,
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use super::{
+    App,
+    accept::MediaType,
+    front::Told,
+    graphql::{Caller, Denied, body, execute, prepare, unwritten},
+    refusal::Refusal,
+};
+use crate::service::Session;
+
+/// Carries operations out one after the other, and answers with their results in their order.
+pub async fn answer(app: &App, caller: Caller, operations: Vec<Result<Operation, Refusal>>) -> Response {
+    let Caller { mut session, token, id, patience } = caller;
+    let mut told = Told::several(&session);
+    let mut bodies = Vec::with_capacity(operations.len());
+    for operation in operations {
+        let outcome = match operation {
+            Ok(operation) => in_batch(app, &mut session, &token, patience, operation).await,
+            Err(refusal) => Err(refusal),
+        };
+        let written = match outcome {
+            Ok(outcome) => {
+                told.add(&outcome);
+                body(&outcome, &id)
+            }
+            Err(refusal) => serde_json::to_vec(&json!({ "errors": [refusal.error()] })),
+        };
+        match written {
+            Ok(body) => bodies.push(body),
+            Err(error) => return unwritten(&error, &id).into_response(),
+        }
+    }
+    let body = [b"[".as_slice(), &bodies.join(b",".as_slice()), b"]"].concat();
+    let mut response = ([(header::CONTENT_TYPE, MediaType::Json.as_str())], body).into_response();
+    response.extensions_mut().insert(told);
+    response
+}
+
+async fn in_batch(
+    app: &App,
+    session: &mut Session,
+    token: &str,
+    patience: Duration,
+    operation: Operation,
+) -> Result<Outcome, Refusal> {
+    let prepared = match prepare(app, token, operation).await {
+        Ok(prepared) => prepared,
+        Err(Denied::Errors(errors)) => return Ok(Outcome::from_errors(errors)),
+        Err(Denied::Refusal(refusal)) => return Err(refusal),
+    };
+    if prepared.kind == OperationType::Subscription {
+        return Err(Refusal::bad_request("A subscription can't come in an array with others."));
+    }
+    if prepared.kind == OperationType::Mutation {
+        session.having_written();
+    }
+    execute(app, session.clone(), prepared, patience).await
+}
