@@ -123,7 +123,7 @@ fn main() {
 fn log_to_nowhere() {
     let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
     tracing_subscriber::fmt()
-        .with_env_filter("info,sqlx=warn,sea_orm_migration=warn")
+        .with_env_filter("info,sqlx=warn,sea_orm_migration=warn,counterpart::traces=off")
         .with_writer(std::sync::Mutex::new(nowhere))
         .with_target(false)
         .with_ansi(false)

@@ -34,6 +34,9 @@ use super::{
 use crate::service::{Error, Services, Session, session};
 
 const PROTOCOL: &str = "graphql-transport-ws";
+/// Bytes that a connection reads and writes at a time: there may be thousands that say little. The library's 128 KiB would be
+/// most of what one takes.
+const BUFFER: usize = 4 * 1024;
 /// How long a client may take to say who it is.
 const INIT_PATIENCE: Duration = Duration::from_secs(10);
 /// How often a silent client is asked whether it is still there; unanswered twice, it is not.
@@ -61,6 +64,7 @@ pub fn accept(app: App, extensions: &Extensions, upgrade: WebSocketUpgrade) -> R
     let (client, place) = (extensions.get().copied(), extensions.get::<Place>().cloned());
     let most = app.settings.max_body_bytes;
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(most).max_frame_size(most);
+    let upgrade = upgrade.read_buffer_size(BUFFER).write_buffer_size(BUFFER);
     let speaks = upgrade.selected_protocol().is_some();
     upgrade.on_upgrade(move |socket| async move {
         let (messages, outbox) = mpsc::channel(64);

@@ -22,7 +22,7 @@ const SEVERAL: u64 = 4;
 const MUTATION: u64 = 100;
 /// `Link.candidates`: a search through the CRM's users.
 const CANDIDATES: u64 = 100;
-/// A list with pages, be it counted or read: a statement, for all that it hangs below.
+/// A list with pages, and its `totalCount`: a statement each, for all that the list hangs below.
 const STATEMENT: u64 = 350;
 /// A row of its `nodes` or `edges`. Counted for one of the objects that the list hangs below: those of the others are few, as a rule.
 const ROW: u64 = 20;
@@ -111,7 +111,11 @@ impl<'a> Walk<'a> {
         }
         let has_pages = field.definition.arguments.iter().any(|argument| argument.name == "first");
         let is_list = field.definition.ty.is_list();
-        let own = Price { each: if field.name == "candidates" { CANDIDATES } else { 1 }, once: 0 };
+        let own = match field.name.as_str() {
+            "candidates" => Price { each: CANDIDATES, once: 0 },
+            "totalCount" => Price { each: 1, once: STATEMENT },
+            _ => Price { each: 1, once: 0 },
+        };
         if has_pages {
             let size = self.size(field);
             let found = Price { each: 0, once: STATEMENT.saturating_add(self.search(field)) };
@@ -206,11 +210,13 @@ mod tests {
         for (times, field) in [
             (9, "users(first: 1, filter: {search: \"a\"}) { totalCount }"),
             (9, "users(first: 1, filter: {search: \"a b c d e f g h\"}) { nodes { id } }"),
-            (24, "users(first: 1, filter: {status: [SUSPENDED]}) { totalCount }"),
+            (23, "users(first: 1, filter: {status: [SUSPENDED]}) { totalCount }"),
             (20, "users(first: 200) { nodes { __typename } }"),
             (20, "mappings(first: 200) { nodes { __typename } }"),
             (20, "teams(first: 200) { nodes { __typename } }"),
             (250, "users(first: 1) { nodes { __typename } }"),
+            (140, "users(first: 1, orderBy: {field: NAME}) { totalCount }"),
+            (140, "mappings(first: 200) { totalCount }"),
             (250, "importJobs(first: 1) { nodes { __typename } }"),
             (8, "integrations { crmUsers(first: 1, filter: {search: \"a\"}) { totalCount } }"),
         ] {

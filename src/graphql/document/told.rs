@@ -70,7 +70,10 @@ fn suggestion(message: &str, types: &Types) -> Option<String> {
         _ => return None,
     };
     let near = near(unknown, names);
-    (!near.is_empty()).then(|| format!("Did you mean {}?", near.join(" or ")))
+    let (last, others) = near.split_last()?;
+    let others: String = others.iter().map(|name| format!("{name}, ")).collect();
+    let others = others.strip_suffix(", ").map(|others| format!("{others} or ")).unwrap_or_default();
+    Some(format!("Did you mean {others}{last}?"))
 }
 
 /// What the library finds wrong with an input of which one field must be given, in better words.
