@@ -66,14 +66,14 @@ need-node:
 need-python:
 	@script/need python
 
-bench: ## Measure on a large organisation, in a release build
+bench: ## Measure on a large organisation, what is shipped
 	@script/need rust cc postgres
-	cargo build --release --bin counterpart --example bench
-	script/with-postgres cargo run --release --example bench
-	script/with-postgres cargo run --release --example bench -- front
-	script/with-postgres cargo run --release --example bench -- mappings
-	script/with-postgres cargo run --release --example bench -- bulk
-	script/with-postgres cargo run --release --example bench -- syncs
+	cargo build --profile dist --bin counterpart --example bench
+	script/with-postgres cargo run --profile dist --example bench
+	script/with-postgres cargo run --profile dist --example bench -- front
+	script/with-postgres cargo run --profile dist --example bench -- mappings
+	script/with-postgres cargo run --profile dist --example bench -- bulk
+	script/with-postgres cargo run --profile dist --example bench -- syncs
 
 # How long the model is compared on each database, and the reader is fuzzed, in seconds.
 SOAK_SECONDS ?= 300

@@ -40,3 +40,24 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+crate::rows::read_by_place!(
+    organization_id,
+    id,
+    email,
+    first_name,
+    last_name,
+    title,
+    sort_name,
+    team_id,
+    role,
+    object_visibility,
+    configuration_profile_id,
+    status,
+    suspended_at,
+    created_at,
+    updated_at,
+    deleted_at,
+    import_job_id,
+    import_line,
+);

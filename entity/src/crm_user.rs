@@ -37,3 +37,21 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+crate::rows::read_by_place!(
+    organization_id,
+    id,
+    integration_id,
+    external_id,
+    email,
+    name,
+    username,
+    title,
+    team,
+    role_external_id,
+    is_active,
+    crm_created_at,
+    last_seen_at,
+    sync_run_id,
+    import_line,
+);

@@ -20,6 +20,7 @@ pub mod manual_attributes;
 pub mod mapping;
 pub mod mapping_stage;
 pub mod organization;
+pub mod rows;
 pub mod sync_change;
 pub mod sync_run;
 pub mod team;
@@ -31,3 +32,4 @@ pub mod user_word;
 
 pub use enums::*;
 pub use ids::*;
+pub use rows::FromRows;

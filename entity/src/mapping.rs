@@ -44,3 +44,25 @@ pub struct Model {
 }
 
 impl ActiveModelBehavior for ActiveModel {}
+
+crate::rows::read_by_place!(
+    organization_id,
+    id,
+    integration_id,
+    user_id,
+    crm_user_id,
+    source,
+    alias_email,
+    warnings,
+    created_at,
+    created_by,
+    import_job_id,
+    import_line,
+    sync_run_id,
+    replaces_id,
+    ended_at,
+    ended_by,
+    end_reason,
+    ended_user_email,
+    ended_crm_email,
+);

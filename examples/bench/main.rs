@@ -2,7 +2,7 @@
 //!
 //! Machines differ and are busy with other things, so what counts are ratios, each of two things measured side by side:
 //! requests against a [`floor`] that runs the same statements by hand, a late page against the first, a search against
-//! one user. Needs `target/release/counterpart`, and for PostgreSQL a server in `COUNTERPART_TEST_POSTGRES_URL`.
+//! one user. Needs `counterpart` in a build of the same profile, and for PostgreSQL a server in `COUNTERPART_TEST_POSTGRES_URL`.
 
 #![allow(
     clippy::unwrap_used,

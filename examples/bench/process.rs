@@ -16,11 +16,11 @@ use crate::{
     world::{World, email},
 };
 
-/// `target/release/counterpart`, which lies beside the examples.
+/// `counterpart`, built as the examples are: it lies beside them.
 fn program() -> PathBuf {
     let here = env::current_exe().unwrap();
     let program = here.parent().and_then(Path::parent).unwrap().join("counterpart");
-    assert!(program.exists(), "{} is not there: cargo build --release", program.display());
+    assert!(program.exists(), "{} is not there: cargo build it in the same profile", program.display());
     program
 }
 

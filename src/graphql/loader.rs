@@ -2,10 +2,17 @@
 //!
 //! The library's `DataLoader` collects the keys; it would load them after a time, which is either too late or, under load,
 //! too early. Here a batch is started by the request's [`Pace`], when nothing in the request can go on without it. Nothing
-//! is kept: a mutation later in the same request sees what it changed. A batch runs beside the request, so that it goes on
-//! when the field that began it is given up because of an error beside it.
+//! is kept: a mutation later in the same request sees what it changed. A batch is the request's and not the field's that
+//! began it, so that it goes on when that field is given up because of an error beside it.
 
-use std::{collections::HashMap, future::Future, hash::Hash, marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    hash::Hash,
+    marker::PhantomData,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use async_graphql::dataloader::{self, DataLoader};
 
@@ -13,7 +20,7 @@ use super::{
     error::{Failure, Result},
     pace::Pace,
 };
-use crate::service::{self, Session, db};
+use crate::service::{self, Session};
 
 /// What a loader loads.
 pub trait Batch: Send + Sync + 'static {
@@ -43,34 +50,28 @@ impl<B: Batch> dataloader::Loader<B::Key> for Source<B> {
     }
 }
 
-/// Loads one kind of thing for one request.
-pub struct Loader<B: Batch>(Arc<DataLoader<Source<B>>>);
-
-impl<B: Batch> Clone for Loader<B> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
+/// Loads one kind of thing for one request. Most requests need few of them: each is made when it is first asked.
+pub struct Loader<B: Batch> {
+    session: Arc<Session>,
+    pace: Arc<Pace>,
+    loader: OnceLock<DataLoader<Source<B>>>,
 }
 
 impl<B: Batch> Loader<B> {
     pub fn new(session: &Arc<Session>, pace: &Arc<Pace>) -> Self {
-        let source = Source { session: Arc::clone(session), batch: PhantomData };
-        let pace = Arc::clone(pace);
-        let loader = DataLoader::new(source, move |batch| {
-            let released = pace.released();
-            tokio::spawn(db::counted_together(async move {
-                // A batch whose request was given up before is not needed.
-                if let Some(_running) = released.await {
-                    batch.await;
-                }
-            }))
-        });
-        // The pace says when a batch is complete: neither a time nor a number of keys does.
-        Self(Arc::new(loader.delay(Duration::ZERO).max_batch_size(usize::MAX)))
+        Self { session: Arc::clone(session), pace: Arc::clone(pace), loader: OnceLock::new() }
     }
 
     /// The value of the key; `None` when there is none that the viewer may see.
     pub async fn load(&self, key: B::Key) -> Result<Option<B::Value>> {
-        self.0.load_one(key).await
+        self.loader.get_or_init(|| self.begin()).load_one(key).await
+    }
+
+    fn begin(&self) -> DataLoader<Source<B>> {
+        let source = Source { session: Arc::clone(&self.session), batch: PhantomData };
+        let pace = Arc::clone(&self.pace);
+        let loader = DataLoader::new(source, move |batch| pace.add(batch));
+        // The pace says when a batch is complete: neither a time nor a number of keys does.
+        loader.delay(Duration::ZERO).max_batch_size(usize::MAX)
     }
 }

@@ -37,12 +37,13 @@ use crate::service::{
 /// The lists of one kind that stand below parents: their pages and their counts.
 pub struct Lists<L: Below, T: Shown<Row = L::Row>> {
     pub pages: Loader<Pages<L, T>>,
-    pub counts: Loader<Counts<L>>,
+    /// A connection counts later, and keeps it for that.
+    pub counts: Arc<Loader<Counts<L>>>,
 }
 
 impl<L: Below, T: Shown<Row = L::Row>> Lists<L, T> {
     fn new(session: &Arc<Session>, pace: &Arc<Pace>) -> Self {
-        Self { pages: Loader::new(session, pace), counts: Loader::new(session, pace) }
+        Self { pages: Loader::new(session, pace), counts: Arc::new(Loader::new(session, pace)) }
     }
 }
 

@@ -116,7 +116,9 @@ impl Api {
     pub async fn execute(&self, session: Session, prepared: Prepared) -> Response {
         let session = if prepared.kind == OperationType::Query { session.only_reading().await } else { session };
         let Ready { request, pace, shape } = Ready::of(session, prepared);
-        let mut response = complete(&self.documents, pace.run(self.schema.execute(request)).await);
+        // In a box: it is large, and would be moved with each future around it.
+        let executed = Box::pin(self.schema.execute(request));
+        let mut response = complete(&self.documents, pace.run(executed).await);
         shape.arrange(&mut response.data);
         response
     }

@@ -97,9 +97,9 @@ impl<T: Shown> Connection<T> {
         let order = list.order();
         let request = args.check(&order)?;
         let page = lists.pages.load((parent, list.clone(), request)).await?.unwrap_or_default();
-        let (counts, counted) = (lists.counts.clone(), list.clone());
+        let (counts, counted) = (Arc::clone(&lists.counts), list.clone());
         Ok(Self::new(list, order, page, move || {
-            let (counts, list) = (counts.clone(), counted.clone());
+            let (counts, list) = (Arc::clone(&counts), counted.clone());
             async move { Ok(counts.load((parent, list)).await?.unwrap_or_default()) }.boxed()
         }))
     }

@@ -12,13 +12,16 @@ use governor::{
     DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::refusal::Refusal;
 use crate::config::FrontSettings;
 
 /// An operation that costs more than this is dear, by its price: about so many microseconds of a processor's time.
 const DEAR: u64 = 5_000;
+/// An operation that costs more than this runs aside. That takes a change of threads for each of its statements, which those
+/// in between are spared.
+const ASIDE: u64 = 25_000;
 /// A document that is longer, in bytes, is dear to read.
 const LONG: usize = 4 * 1024;
 /// The price, or the bytes, of all that is dear and at work on one processor: the dearest operations that the limits let in
@@ -29,9 +32,11 @@ const REMEMBERED: usize = 10_000;
 
 pub struct Admission {
     at_work: Semaphore,
-    dear: Semaphore,
+    dear: Arc<Semaphore>,
     /// The places of `dear`.
     at_once: u32,
+    /// The statements of all that runs aside: the database's processors, and its connections, are for others too.
+    statements: Arc<Semaphore>,
     tokens: Option<Rate<u64>>,
     failures: Option<Rate<IpAddr>>,
     hasher: RandomState,
@@ -60,11 +65,13 @@ impl<K: Clone + Eq + std::hash::Hash> Rate<K> {
 impl Admission {
     pub fn new(settings: &FrontSettings) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, |processors| processors.get());
-        let at_once = AT_ONCE * processors.saturating_sub(1).max(1);
+        let processors = processors.saturating_sub(1).max(1);
+        let at_once = AT_ONCE * processors;
         Self {
             at_work: Semaphore::new(settings.max_operations),
-            dear: Semaphore::new(at_once),
+            dear: Arc::new(Semaphore::new(at_once)),
             at_once: u32::try_from(at_once).unwrap_or(u32::MAX),
+            statements: Arc::new(Semaphore::new(processors)),
             tokens: Rate::new(settings.operations_per_minute),
             failures: Rate::new(settings.failed_sign_ins_per_minute),
             hasher: RandomState::new(),
@@ -100,17 +107,22 @@ impl Admission {
     }
 
     /// Waits until a document of this length can be read, where it is a long one.
-    pub async fn read(&self, bytes: usize) -> Option<SemaphorePermit<'_>> {
+    pub async fn read(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
         if bytes > LONG { self.share(bytes as u64).await } else { None }
     }
 
     /// Waits until an operation of this price can be carried out, where it is a dear one.
-    pub async fn carry_out(&self, price: u64) -> Option<SemaphorePermit<'_>> {
+    pub async fn carry_out(&self, price: u64) -> Option<OwnedSemaphorePermit> {
         if price > DEAR { self.share(price).await } else { None }
     }
 
-    async fn share(&self, size: u64) -> Option<SemaphorePermit<'_>> {
+    /// What the statements of an operation of this price wait for, where it has to run [aside](super::aside).
+    pub fn aside(&self, price: u64) -> Option<Arc<Semaphore>> {
+        (price > ASIDE).then(|| Arc::clone(&self.statements))
+    }
+
+    async fn share(&self, size: u64) -> Option<OwnedSemaphorePermit> {
         let size = u32::try_from(size).map_or(self.at_once, |size| size.min(self.at_once));
-        self.dear.acquire_many(size).await.ok()
+        Arc::clone(&self.dear).acquire_many_owned(size).await.ok()
     }
 }

@@ -13,8 +13,8 @@ use serde_json::json;
 use super::{
     App,
     accept::MediaType,
-    front::Told,
-    graphql::{Caller, Denied, body, execute, prepare, unwritten},
+    front::{RequestId, Told},
+    graphql::{Caller, Denied, body, execute, first_code, prepare, unwritten},
     refusal::Refusal,
 };
 use crate::service::Session;
@@ -26,16 +26,12 @@ pub async fn answer(app: &App, caller: Caller, operations: Vec<Result<Operation,
     let mut bodies = Vec::with_capacity(operations.len());
     for operation in operations {
         let outcome = match operation {
-            Ok(operation) => in_batch(app, &mut session, &token, patience, operation).await,
+            Ok(operation) => in_batch(app, &mut session, &token, &id, patience, operation).await,
             Err(refusal) => Err(refusal),
         };
-        let written = match outcome {
-            Ok(outcome) => {
-                told.add(&outcome);
-                body(&outcome, &id)
-            }
-            Err(refusal) => serde_json::to_vec(&json!({ "errors": [refusal.error()] })),
-        };
+        let (code, written) =
+            outcome.unwrap_or_else(|refusal| (None, serde_json::to_vec(&json!({ "errors": [refusal.error()] }))));
+        told.code = told.code.or(code);
         match written {
             Ok(body) => bodies.push(body),
             Err(error) => return unwritten(&error, &id).into_response(),
@@ -47,16 +43,22 @@ pub async fn answer(app: &App, caller: Caller, operations: Vec<Result<Operation,
     response
 }
 
+/// The first error's code, and the JSON of a result.
+type Written = (Option<String>, serde_json::Result<Vec<u8>>);
+
 async fn in_batch(
     app: &App,
     session: &mut Session,
     token: &str,
+    id: &RequestId,
     patience: Duration,
     operation: Operation,
-) -> Result<Outcome, Refusal> {
+) -> Result<Written, Refusal> {
+    let id = id.clone();
+    let written = move |outcome: Outcome| (first_code(&outcome), body(&outcome, &id));
     let prepared = match prepare(app, token, operation).await {
         Ok(prepared) => prepared,
-        Err(Denied::Errors(errors)) => return Ok(Outcome::from_errors(errors)),
+        Err(Denied::Errors(errors)) => return Ok(written(Outcome::from_errors(errors))),
         Err(Denied::Refusal(refusal)) => return Err(refusal),
     };
     if prepared.kind == OperationType::Subscription {
@@ -65,5 +67,5 @@ async fn in_batch(
     if prepared.kind == OperationType::Mutation {
         session.having_written();
     }
-    execute(app, session.clone(), prepared, patience).await
+    execute(app, session.clone(), prepared, patience, written).await
 }

@@ -3,7 +3,6 @@
 use std::{panic::AssertUnwindSafe, time::Instant};
 
 use apollo_compiler::executable::OperationType;
-use async_graphql::Response as Outcome;
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{HeaderName, HeaderValue, Method, Uri, header},
@@ -18,7 +17,6 @@ use uuid::Uuid;
 use super::{
     App,
     client::{Client, Peer},
-    graphql,
     refusal::Refusal,
 };
 use crate::{
@@ -61,12 +59,6 @@ impl Told {
     /// About several operations, or about none that could be carried out.
     pub fn several(session: &Session) -> Self {
         Self { user: Some(session.viewer.user_id), ..Self::default() }
-    }
-
-    pub fn add(&mut self, outcome: &Outcome) {
-        if self.code.is_none() {
-            self.code = outcome.errors.first().and_then(graphql::code).map(str::to_owned);
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! GraphQL over HTTP: a request becomes an operation, an operation's result an answer.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use apollo_compiler::executable::OperationType;
 use async_graphql::{Request as Operation, Response as Outcome, ServerError, Value};
@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::{
     App,
     accept::{self, MediaType},
+    aside::aside,
     batch,
     client::Client,
     events,
@@ -46,7 +47,9 @@ pub async fn post(State(app): State<App>, Extension(id): Extension<RequestId>, r
     let media = MediaType::of(&parts.headers);
     let refusal = match read(&app, &id, &parts, &mut body).await {
         Ok((caller, Operations::One(operation))) => return one(&app, &parts, caller, *operation).await,
-        Ok((caller, Operations::Several(operations))) => return batch::answer(&app, caller, operations).await,
+        Ok((caller, Operations::Several(operations))) => {
+            return Box::pin(batch::answer(&app, caller, operations)).await;
+        }
         Err(refusal) => refusal,
     };
     // Who waits to be asked for the body has not sent it.
@@ -81,7 +84,7 @@ async fn read(
             (request::parse(&body, &app.persisted, settings.max_batch)?, app.patience())
         }
         Content::Multipart(boundary) => {
-            let operation = upload::read(app, body, boundary, id).await?;
+            let operation = Box::pin(upload::read(app, body, boundary, id)).await?;
             (Operations::One(Box::new(operation)), app.patience() * PATIENCE_WITH_FILE)
         }
     };
@@ -117,8 +120,18 @@ pub async fn get(
 /// Prepares an operation of somebody.
 pub async fn prepare(app: &App, token: &str, operation: Operation) -> Result<Prepared, Denied> {
     app.admission.count(token)?;
-    let _share = app.admission.read(operation.query.len()).await;
-    app.api.prepare(operation).map_err(Denied::Errors)
+    let prepared = match app.admission.read(operation.query.len()).await {
+        Some(share) => {
+            let api = Arc::clone(&app.api);
+            let read = async move {
+                let _share = share;
+                api.prepare(operation)
+            };
+            aside(read).await
+        }
+        None => app.api.prepare(operation),
+    };
+    prepared.map_err(Denied::Errors)
 }
 
 /// Why an operation is not carried out.
@@ -149,10 +162,11 @@ async fn one(app: &App, Parts { method, headers, .. }: &Parts, caller: Caller, o
     let mut response = if accept::takes_events(headers, prepared.kind == OperationType::Subscription) {
         events::answer(app, Asked { session, token, id, prepared, patience })
     } else {
-        match execute(app, session, prepared, patience).await {
-            Ok(outcome) => {
-                told.add(&outcome);
-                answer(media, &id, outcome)
+        let written = move |outcome: Outcome| (first_code(&outcome), answer(media, &id, outcome));
+        match execute(app, session, prepared, patience, written).await {
+            Ok((code, answer)) => {
+                told.code = code;
+                answer
             }
             Err(refusal) => {
                 told.code = Some(refusal.code.to_owned());
@@ -165,9 +179,8 @@ async fn one(app: &App, Parts { method, headers, .. }: &Parts, caller: Caller, o
 }
 
 fn refused(headers: &HeaderMap, id: &RequestId, session: &Session, errors: Vec<ServerError>) -> Response {
-    let mut told = Told::several(session);
     let outcome = Outcome::from_errors(errors);
-    told.add(&outcome);
+    let told = Told { code: first_code(&outcome), ..Told::several(session) };
     let mut response = if accept::takes_events(headers, false) {
         events::refused(&outcome.errors)
     } else {
@@ -302,14 +315,29 @@ async fn drain(body: &mut BodyDataStream) {
     .await;
 }
 
-/// Carries a query or a mutation out, as soon as there is room for it.
-pub async fn execute(app: &App, session: Session, prepared: Prepared, patience: Duration) -> Result<Outcome, Refusal> {
+/// Carries a query or a mutation out, as soon as there is room for it, and makes of its outcome what `written` does.
+pub async fn execute<T: Send + 'static>(
+    app: &App,
+    session: Session,
+    prepared: Prepared,
+    patience: Duration,
+    written: impl FnOnce(Outcome) -> T + Send + 'static,
+) -> Result<T, Refusal> {
     let _place = app.admission.enter()?;
-    let executed = async {
-        let _share = app.admission.carry_out(prepared.price).await;
-        app.api.execute(session, prepared).await
+    let price = prepared.price;
+    let api = Arc::clone(&app.api);
+    let work = |session, share| async move {
+        let _share = share;
+        written(api.execute(session, prepared).await)
     };
-    timeout(patience, executed).await.map_err(|_| Refusal::given_up(patience))
+    let done = async {
+        let share = app.admission.carry_out(price).await;
+        match app.admission.aside(price) {
+            Some(turns) => aside(work(session.by_turns(turns), share)).await,
+            None => work(session, share).await,
+        }
+    };
+    timeout(patience, done).await.map_err(|_| Refusal::given_up(patience))
 }
 
 /// Whether an operation was refused as a whole, before any of its fields was looked at.
@@ -368,6 +396,11 @@ fn status(media: MediaType, outcome: &Outcome) -> StatusCode {
     } else {
         StatusCode::OK
     }
+}
+
+/// The code of the first error.
+pub fn first_code(outcome: &Outcome) -> Option<String> {
+    outcome.errors.first().and_then(code).map(str::to_owned)
 }
 
 /// The code of an error, as the client reads it.

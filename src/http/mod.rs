@@ -5,6 +5,7 @@
 
 mod accept;
 mod admission;
+mod aside;
 mod batch;
 mod client;
 mod cors;

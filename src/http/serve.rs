@@ -149,7 +149,7 @@ async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<Acc
 
 /// The connections that have been made and not accepted yet, as far as there is room; no more are made.
 fn waiting(listener: TcpListener, room: &Arc<Semaphore>) -> Vec<Accepted> {
-    // One that were made between the last look and the end of the listener would be reset, with all that it had sent. Who
+    // A connection made between the last look and the end of the listener would be reset, with all that it had sent. Who
     // knocks from now on hears nothing, and is refused when they knock again, a second later.
     #[cfg(target_os = "linux")]
     if let Err(error) = socket2::SockRef::from(&listener).attach_filter(&[DROP_ALL]) {

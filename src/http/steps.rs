@@ -34,6 +34,21 @@ pub enum Step {
     SignedOut(Error),
 }
 
+impl Step {
+    fn of(outcome: &Outcome, id: &RequestId) -> Self {
+        if graphql::is_refused(outcome) && !outcome.errors.is_empty() {
+            return Self::Refused(json!(outcome.errors));
+        }
+        match graphql::body(outcome, id).and_then(|body| serde_json::from_slice(&body)) {
+            Ok(body) => Self::Result(body),
+            Err(error) => {
+                tracing::error!(%error, "an answer can't be written as JSON");
+                Self::Refused(json!([Refusal::internal(&id.0).error()]))
+            }
+        }
+    }
+}
+
 /// An operation that somebody has signed in for.
 pub struct Asked {
     pub session: Session,
@@ -49,13 +64,17 @@ pub fn steps(app: &App, asked: Asked) -> BoxStream<'static, Step> {
     let Asked { session, token, id, prepared, patience } = asked;
     let viewer = session.viewer.clone();
     let is_subscription = prepared.kind == OperationType::Subscription;
-    let outcomes = if is_subscription {
-        app.api.subscribe(session, prepared).map(Ok).boxed()
+    let written = {
+        let id = id.clone();
+        move |outcome| Step::of(&outcome, &id)
+    };
+    let written = if is_subscription {
+        app.api.subscribe(session, prepared).map(written).map(Ok).boxed()
     } else {
         let app = app.clone();
-        async move { graphql::execute(&app, session, prepared, patience).await }.into_stream().boxed()
+        async move { graphql::execute(&app, session, prepared, patience, written).await }.into_stream().boxed()
     };
-    let at = Steps { outcomes, services: Arc::clone(&app.services), token, viewer, id, is_subscription };
+    let at = Steps { written, services: Arc::clone(&app.services), token, viewer, id, is_subscription };
     let steps = stream::unfold(Some(at), |at| async move {
         let mut at = at?;
         let step = at.next().await?;
@@ -66,7 +85,7 @@ pub fn steps(app: &App, asked: Asked) -> BoxStream<'static, Step> {
 }
 
 struct Steps {
-    outcomes: BoxStream<'static, Result<Outcome, Refusal>>,
+    written: BoxStream<'static, Result<Step, Refusal>>,
     services: Arc<Services>,
     token: String,
     viewer: Viewer,
@@ -77,9 +96,9 @@ struct Steps {
 impl Steps {
     async fn next(&mut self) -> Option<Step> {
         // The panic itself is logged where it happens.
-        let outcome = loop {
-            match tokio::time::timeout(LOOK_AGAIN, AssertUnwindSafe(self.outcomes.next()).catch_unwind()).await {
-                Ok(Ok(outcome)) => break outcome?,
+        let step = loop {
+            match tokio::time::timeout(LOOK_AGAIN, AssertUnwindSafe(self.written.next()).catch_unwind()).await {
+                Ok(Ok(step)) => break step?,
                 Ok(Err(_)) => break Err(Refusal::internal(&self.id.0)),
                 // A query has a time limit of its own.
                 Err(_) if !self.is_subscription => {}
@@ -90,27 +109,15 @@ impl Steps {
                 },
             }
         };
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(refusal) => return Some(Step::Refused(json!([refusal.error()]))),
-        };
-        if graphql::is_refused(&outcome) && !outcome.errors.is_empty() {
-            return Some(Step::Refused(json!(outcome.errors)));
-        }
+        let step = step.unwrap_or_else(|refusal| Step::Refused(json!([refusal.error()])));
         // What a subscription gives, it gives to somebody who may still have it.
         if self.is_subscription
+            && matches!(step, Step::Result(_))
             && let Err(error) = look_again(&self.services, &self.token, &self.viewer).await
         {
             return Some(Step::SignedOut(error));
         }
-        let body = graphql::body(&outcome, &self.id).and_then(|body| serde_json::from_slice(&body));
-        Some(match body {
-            Ok(body) => Step::Result(body),
-            Err(error) => {
-                tracing::error!(%error, "an answer can't be written as JSON");
-                Step::Refused(json!([Refusal::internal(&self.id.0).error()]))
-            }
-        })
+        Some(step)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, hash::Hash};
 
-use sea_orm::{DbErr, FromQueryResult, QueryResult};
+use entity::FromRows;
 use uuid::Uuid;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 
 /// A list of rows in an order.
 pub trait List: Send + Sync + 'static {
-    type Row: FromQueryResult + Send + Sync + 'static;
+    type Row: FromRows + Send + Sync + 'static;
 
     fn order(&self) -> Order;
 
@@ -44,7 +44,7 @@ pub async fn page<L: List>(session: &Session, list: &L, page: &PageRequest) -> R
     let mut sql = session.sql();
     sql.push("SELECT x.*");
     list.from(session, &mut sql, how);
-    page.load(session.reader(), &list.order(), sql, row).await
+    page.load(session.reader(), &list.order(), sql).await
 }
 
 /// How many rows a list has.
@@ -64,7 +64,7 @@ pub async fn pages<L: Below>(
     page: &PageRequest,
 ) -> Result<HashMap<Uuid, Page<L::Row>>> {
     let how = list.how(session).await?;
-    page.load_each(session.reader(), &list.order(), parents, L::TABLE, |sql| list.from(session, sql, how), row).await
+    page.load_each(session.reader(), &list.order(), parents, L::TABLE, |sql| list.from(session, sql, how)).await
 }
 
 /// How many rows a list has below each parent, in one statement.
@@ -78,30 +78,23 @@ pub async fn counts<L: Below>(session: &Session, list: &L, parents: &[Uuid]) -> 
     Ok(counts.into_iter().collect())
 }
 
-/// Reads a row as it stands in its table.
-pub fn row<M: FromQueryResult>(row: &QueryResult) -> Result<M, DbErr> {
-    M::from_query_result(row, "")
-}
-
 /// The rows of a statement, each under its key.
-pub async fn keyed<K: Eq + Hash, M: FromQueryResult>(
+pub async fn keyed<K: Eq + Hash, M: FromRows>(
     session: &Session,
     sql: Sql,
     key: impl Fn(&M) -> K,
 ) -> Result<HashMap<K, M>> {
-    let rows: Vec<M> = sql.all(session.reader()).await?;
+    let rows = sql.models::<M>(session.reader()).await?;
     Ok(rows.into_iter().map(|row| (key(&row), row)).collect())
 }
 
-/// The rows of a statement by the id in its column `parent_key`, in the statement's order.
-pub async fn grouped<P: From<Uuid> + Eq + Hash, M: FromQueryResult>(
+/// The rows of a statement by the id in its first column, `parent_key`, in the statement's order.
+pub async fn grouped<P: From<Uuid> + Eq + Hash, M: FromRows>(
     session: &Session,
     sql: Sql,
 ) -> Result<HashMap<P, Vec<M>>> {
-    let rows =
-        sql.map(session.reader(), |found| Ok((found.try_get::<Uuid>("", "parent_key")?, row::<M>(found)?))).await?;
     let mut groups: HashMap<P, Vec<M>> = HashMap::new();
-    for (parent, row) in rows {
+    for (parent, row) in sql.below(session.reader()).await? {
         groups.entry(parent.into()).or_default().push(row);
     }
     Ok(groups)

@@ -2,7 +2,8 @@
 
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::SecondsFormat;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, QueryResult, Value};
+use entity::FromRows;
+use sea_orm::{ConnectionTrait, DbBackend, Value};
 use uuid::Uuid;
 
 use super::{
@@ -242,29 +243,27 @@ impl PageRequest {
     }
 
     /// Loads the page. `select` is the statement up to and with its WHERE.
-    pub async fn load<T>(
+    pub async fn load<T: FromRows>(
         &self,
         db: &impl ConnectionTrait,
         order: &Order,
         mut select: Sql,
-        read: impl Fn(&QueryResult) -> Result<T, DbErr>,
     ) -> Result<Page<T>> {
         self.restrict(&mut select, order);
-        Ok(self.cut(select.map(db, read).await?))
+        Ok(self.cut(select.models(db).await?))
     }
 
     /// Loads the same page of a list below each of several parents, in one statement.
     ///
     /// `table` is the table of the rows; `from` adds `FROM … WHERE …` with the table under the alias `x` and the
     /// parent's id as `p.parent`. Rows are found parent by parent, each through the list's index.
-    pub async fn load_each<T>(
+    pub async fn load_each<T: FromRows>(
         &self,
         db: &impl ConnectionTrait,
         order: &Order,
         parents: &[Uuid],
         table: Table,
         from: impl Fn(&mut Sql),
-        read: impl Fn(&QueryResult) -> Result<T, DbErr>,
     ) -> Result<std::collections::HashMap<Uuid, Page<T>>> {
         let backend = db.get_database_backend();
         let mut sql = Sql::new(backend);
@@ -288,9 +287,8 @@ impl PageRequest {
             sql.push(")");
         }
         self.order_by(&mut sql, order);
-        let rows = sql.map(db, |row| Ok((row.try_get::<Uuid>("", "parent_key")?, read(row)?))).await?;
         let mut lists: std::collections::HashMap<Uuid, Vec<T>> = parents.iter().map(|id| (*id, Vec::new())).collect();
-        for (parent, row) in rows {
+        for (parent, row) in sql.below(db).await? {
             lists.entry(parent).or_default().push(row);
         }
         Ok(lists.into_iter().map(|(parent, rows)| (parent, self.cut(rows))).collect())

@@ -6,6 +6,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use entity::{ObjectVisibility, OrganizationId, TeamId, UserId, UserRole};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{
@@ -52,9 +53,18 @@ impl Session {
 
     /// The session for what only reads: from the replica, if there is one that has all that was written before sign-in.
     pub async fn only_reading(self) -> Self {
-        let Some(position) = &self.position else { return self };
-        let reader = self.services.db.reader_at(position).await;
-        Self { reader, ..self }
+        let Self { services, viewer, reader, position } = self;
+        let reader = match &position {
+            Some(position) => services.db.reader_at(reader, position).await,
+            None => reader,
+        };
+        Self { services, viewer, reader, position }
+    }
+
+    /// The session for an operation that must leave connections to others: it reads by turns.
+    #[must_use]
+    pub fn by_turns(self, turns: Arc<Semaphore>) -> Self {
+        Self { reader: self.reader.by_turns(turns), ..self }
     }
 
     /// The session after it has written something: what it reads from now on is to have that.

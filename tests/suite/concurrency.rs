@@ -1,9 +1,11 @@
 //! Many at once: what one does, another sees or waits for. Nobody meets a lock, and no rule gives way.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
+use counterpart::service::Session;
 use entity::{ObjectVisibility, UserRole};
 use serde_json::{Value, json};
+use tokio::{sync::Semaphore, time::timeout};
 
 use crate::support::{World, client::Actor, scene};
 
@@ -16,6 +18,7 @@ both!(
     a_name_goes_to_one_of_many,
     a_push_and_people_who_map_leave_a_whole,
     what_is_read_meanwhile_is_whole,
+    who_reads_by_turns_waits_and_nobody_else_does,
 );
 
 /// What mutations that were sent at the same time answered: how many went well, and how many failed with which code.
@@ -302,4 +305,22 @@ async fn what_is_read_meanwhile_is_whole(world: World) {
         let mapped = data["users"]["nodes"].as_array().unwrap().iter().filter(|user| user["mappings"] != json!([]));
         assert_eq!(mapped.count(), 10, "{data}");
     }
+}
+
+async fn one(session: &Session) -> i64 {
+    let mut sql = session.sql();
+    sql.push("SELECT 1 AS n");
+    sql.number(session.reader()).await.unwrap()
+}
+
+async fn who_reads_by_turns_waits_and_nobody_else_does(world: World) {
+    let turns = Arc::new(Semaphore::new(1));
+    let by_turns = world.session().await.by_turns(Arc::clone(&turns)).only_reading().await;
+    assert_eq!(one(&by_turns).await, 1);
+    let turn = turns.acquire().await.unwrap();
+    let mut waiting = pin!(one(&by_turns));
+    assert!(timeout(Duration::from_millis(50), waiting.as_mut()).await.is_err(), "the one turn is taken");
+    assert_eq!(one(&world.session().await).await, 1);
+    drop(turn);
+    assert_eq!(waiting.await, 1);
 }

@@ -217,12 +217,15 @@ fn mismatch(table: &Table, mode: HeaderMode, header: &[String], problems: &[Stri
     let mut message = String::from("The header row does not fit.");
     if header.iter().all(|name| name.trim().is_empty()) {
         message.push_str(" Line 1 is blank; the header must be the first line.");
-    } else if let Some(separator) = other_separator(table, header) {
-        let _ = write!(message, " The columns are separated by {separator}; they must be by commas.");
     }
-    for problem in problems {
-        message.push(' ');
-        message.push_str(problem);
+    if let Some(separator) = other_separator(table, header) {
+        // All else follows from that.
+        let _ = write!(message, " The columns are separated by {separator}; they must be by commas.");
+    } else {
+        for problem in problems {
+            message.push(' ');
+            message.push_str(problem);
+        }
     }
     let expected = table.names().collect::<Vec<_>>().join(",");
     let _ = match mode {

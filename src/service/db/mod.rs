@@ -182,10 +182,10 @@ impl Db {
 
     /// For reading only, all that was there at this position of the log: from the replica, or where that is not as far, or
     /// there is none, from the database itself.
-    pub async fn reader_at(&self, position: &str) -> Reader {
+    pub async fn reader_at(&self, reader: Reader, position: &str) -> Reader {
         match &self.replica {
-            Some(replica) => Reader::at(&self.reader, replica, position).await,
-            None => self.reader_itself(),
+            Some(replica) => reader.at(replica, position).await,
+            None => reader,
         }
     }
 

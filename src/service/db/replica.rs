@@ -11,6 +11,7 @@ use std::{
 
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, Database, DbBackend, DbErr, ExecResult, QueryResult, Statement};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{DbOptions, Pool, Sql, count, postgres_options};
 use crate::service::error::is_away;
@@ -49,6 +50,8 @@ pub(super) struct Replica {
 pub struct Reader {
     database: Pool,
     replica: Option<Arc<Replica>>,
+    /// What its statements wait for, one by one.
+    turns: Option<Arc<Semaphore>>,
 }
 
 impl Replica {
@@ -126,21 +129,35 @@ impl Replica {
 impl Reader {
     /// Reads from the database itself.
     pub(super) fn of(database: &Pool) -> Self {
-        Self { database: database.clone(), replica: None }
+        Self { database: database.clone(), replica: None, turns: None }
     }
 
     /// Reads from the replica, if that has all up to this position.
-    pub(super) async fn at(database: &Pool, replica: &Arc<Replica>, position: &str) -> Self {
+    pub(super) async fn at(self, replica: &Arc<Replica>, position: &str) -> Self {
         let taken = replica.takes(position).await;
         metrics::counter!(READS, "from" => taken.err().unwrap_or("replica")).increment(1);
         let replica = taken.is_ok().then(|| Arc::clone(replica));
-        Self { database: database.clone(), replica }
+        Self { replica, ..self }
+    }
+
+    /// Reads when it is its turn: with others that do so, it has as many connections at once as there are turns.
+    #[must_use]
+    pub fn by_turns(self, turns: Arc<Semaphore>) -> Self {
+        Self { turns: Some(turns), ..self }
+    }
+
+    async fn turn(&self) -> Option<SemaphorePermit<'_>> {
+        match &self.turns {
+            Some(turns) => turns.acquire().await.ok(),
+            None => None,
+        }
     }
 }
 
 /// Reads from the replica while it answers, and what it does not answer, from the database itself: that is further.
 macro_rules! read {
     ($reader:expr, $method:ident, $statement:expr) => {{
+        let _turn = $reader.turn().await;
         if let Some(replica) = $reader.replica.as_ref().filter(|replica| !replica.is_resting()) {
             match replica.pool.$method($statement.clone()).await {
                 Ok(result) => return Ok(result),
@@ -158,10 +175,12 @@ impl ConnectionTrait for Reader {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let _turn = self.turn().await;
         self.database.execute_raw(statement).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let _turn = self.turn().await;
         self.database.execute_unprepared(sql).await
     }
 

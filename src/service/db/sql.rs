@@ -6,6 +6,7 @@
 use std::fmt::Write;
 
 use chrono::SecondsFormat;
+use entity::FromRows;
 use sea_orm::{
     ActiveEnum, ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, Statement, Value, sea_query::ArrayType,
 };
@@ -125,6 +126,18 @@ impl Sql {
     pub async fn all<M: FromQueryResult>(self, db: &impl ConnectionTrait) -> Result<Vec<M>, DbErr> {
         let rows = db.query_all_raw(self.statement()).await?;
         rows.iter().map(|row| M::from_query_result(row, "")).collect()
+    }
+
+    /// All rows of the answer, read together.
+    pub async fn models<M: FromRows>(self, db: &impl ConnectionTrait) -> Result<Vec<M>, DbErr> {
+        M::from_rows(&db.query_all_raw(self.statement()).await?)
+    }
+
+    /// All rows of the answer, read together, each with the id in its first column.
+    pub async fn below<M: FromRows>(self, db: &impl ConnectionTrait) -> Result<impl Iterator<Item = (Uuid, M)>, DbErr> {
+        let rows = db.query_all_raw(self.statement()).await?;
+        let ids = rows.iter().map(|row| row.try_get_by_index(0)).collect::<Result<Vec<Uuid>, _>>()?;
+        Ok(ids.into_iter().zip(M::from_rows(&rows)?))
     }
 
     /// All rows of the answer, each read by `read`.

@@ -127,7 +127,10 @@ fn exact_headers() {
         (thirteen.replace("Status,", ""), r#"fit. Missing: "Status". The"#),
         (format!("_line,{eleven}"), r#"Out of place: "_line" (column 1), which may only follow"#),
         (format!("{eleven},"), r#"Unknown: "" (column 12)."#),
-        (eleven.replace(',', ";"), "separated by semicolons"),
+        (
+            eleven.replace(',', ";"),
+            "fit. The columns are separated by semicolons; they must be by commas. The header must",
+        ),
         (String::new(), "Line 1 is blank"),
         (format!("{eleven}{}", ",x".repeat(100)), "and 80 more"),
     ] {
