@@ -141,6 +141,7 @@ impl Drive {
         cx.waker().wake_by_ref();
         Poll::Pending
     }
+
     /// Lets the batches go on that run, and those start that were collected, where none runs and no field can go on.
     fn batches(&mut self, pace: &Pace, cx: &mut Context<'_>) {
         loop {
