@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
     process::Command,
     sync::Arc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use clap::{Args, ValueEnum};
@@ -30,7 +30,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::{
-    Backend, process,
+    Backend, latency, process,
     report::Report,
     world::{self, World},
 };
@@ -43,6 +43,9 @@ pub struct Bulk {
     /// Rows of the files.
     #[arg(long, default_value_t = 1_000_000)]
     pub rows: usize,
+    /// Only what an import does to who asks meanwhile.
+    #[arg(long)]
+    pub latency: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -67,6 +70,9 @@ pub struct Step {
     file: Option<PathBuf>,
     #[arg(long)]
     job: Option<Uuid>,
+    /// How much of its time it works, in percent.
+    #[arg(long, default_value_t = 100)]
+    pace: u32,
 }
 
 #[derive(serde::Serialize, serde::Deserialize)]
@@ -82,7 +88,9 @@ struct Done {
 
 impl Step {
     pub async fn run(self) {
-        let services = world::services(&self.url, &self.folder).await;
+        let mut services = Arc::into_inner(world::services(&self.url, &self.folder).await).unwrap();
+        services.limits.import_pace = self.pace;
+        let services = Arc::new(services);
         let session = session::sign_in(&services, &self.token).await.unwrap();
         fs::write("/proc/self/clear_refs", "5").unwrap();
         let started = Instant::now();
@@ -131,35 +139,48 @@ struct Bench<'a> {
     rows: usize,
 }
 
-pub async fn measure(backend: Backend, url: &str, folder: &Path, world: &World, rows: usize, report: &mut Report) {
-    let bench = Bench { backend, url, folder, world, rows };
-    let add = bench.file("add.csv", "Add", |_| "Analyst");
-    let plan = bench.step(Task::Plan, Some(&add), None, "plan of users, all new", report);
-    let apply = bench.step(Task::Apply, Some(&add), None, "import of users, all new", report);
-    assert_eq!((plan.failed, apply.failed, apply.changed), (0, 0, apply.rows));
-    let floor = bench.copy().await;
-    report.value("the same rows, the database alone", format!("{floor:.1} s"), None, None);
-    report.at_most("import of users : the database alone", apply.seconds / floor, 2.5, "");
-    report.at_most("plan : import", plan.seconds / apply.seconds, 1.2, "");
-
-    let edit = bench.file("edit.csv", "Edit", |i| if i % 2 == 0 { "Analyst" } else { "Director" });
-    let edited = bench.step(Task::Apply, Some(&edit), None, "edit of users, half of them changed", report);
-    assert_eq!((edited.failed, edited.changed), (0, edited.rows / 2));
-    let reverted = bench.step(Task::Revert, None, Some(edited.job), "the edit undone", report);
-    assert_eq!(reverted.reverted, edited.changed);
-    report.at_most("undoing : edit", reverted.seconds / edited.seconds, 2.0, "");
-    let floor = bench.update(&edit).await;
-    report.value("the same edit, one statement", format!("{floor:.1} s"), None, None);
-    report.at_most("edit of users : one statement", edited.seconds / floor, 3.0, "");
+pub async fn measure(backend: Backend, url: &str, folder: &Path, world: &World, bulk: &Bulk, report: &mut Report) {
+    let bench = Bench { backend, url, folder, world, rows: bulk.rows };
+    if !bulk.latency {
+        bench.measure(report).await;
+    }
+    // Whoever is added once more fails: these are others.
+    let more = bench.file("more.csv", "more", "Add", |_| "Analyst");
+    let mut import = bench.command(Task::Apply, Some(&more), None);
+    import.args(["--pace", "50"]);
+    let (services, token) = (&world.services, &world.administrator.token);
+    let what = "users go in";
+    latency::measure(services, token, &world::email(1), &mut import, Duration::from_secs(60), what, report).await;
 }
 
 impl Bench<'_> {
+    async fn measure(&self, report: &mut Report) {
+        let add = self.file("add.csv", "new", "Add", |_| "Analyst");
+        let plan = self.step(Task::Plan, Some(&add), None, "plan of users, all new", report);
+        let apply = self.step(Task::Apply, Some(&add), None, "import of users, all new", report);
+        assert_eq!((plan.failed, apply.failed, apply.changed), (0, 0, apply.rows));
+        let floor = self.copy().await;
+        report.value("the same rows, the database alone", format!("{floor:.1} s"), None, None);
+        report.at_most("import of users : the database alone", apply.seconds / floor, 2.5, "");
+        report.at_most("plan : import", plan.seconds / apply.seconds, 1.2, "");
+
+        let edit = self.file("edit.csv", "new", "Edit", |i| if i % 2 == 0 { "Analyst" } else { "Director" });
+        let edited = self.step(Task::Apply, Some(&edit), None, "edit of users, half of them changed", report);
+        assert_eq!((edited.failed, edited.changed), (0, edited.rows / 2));
+        let reverted = self.step(Task::Revert, None, Some(edited.job), "the edit undone", report);
+        assert_eq!(reverted.reverted, edited.changed);
+        report.at_most("undoing : edit", reverted.seconds / edited.seconds, 2.0, "");
+        let floor = self.update(&edit).await;
+        report.value("the same edit, one statement", format!("{floor:.1} s"), None, None);
+        report.at_most("edit of users : one statement", edited.seconds / floor, 3.0, "");
+    }
+
     fn db(&self) -> &DatabaseConnection {
         self.world.services.db.writer().connections()
     }
 
-    /// A file of users with all columns filled.
-    fn file(&self, name: &str, operation: &str, title: impl Fn(usize) -> &'static str) -> PathBuf {
+    /// A file of users with all columns filled, whose emails begin with `who`.
+    fn file(&self, name: &str, who: &str, operation: &str, title: impl Fn(usize) -> &'static str) -> PathBuf {
         let path = self.folder.join(name);
         let mut csv = BufWriter::new(File::create(&path).unwrap());
         let head = "Email Address,First Name,Last Name,Title,Team,Role,Object Visibility,Configuration Profile,\
@@ -171,7 +192,7 @@ impl Bench<'_> {
             let team = &paths[i % paths.len()];
             write!(
                 csv,
-                "new.{i}@acme.example,{first},{last},{},{team},Member,Team,Default: Intake Off,{},Foundation;Forecasting,\
+                "{who}.{i}@acme.example,{first},{last},{},{team},Member,Team,Default: Intake Off,{},Foundation;Forecasting,\
                  {operation}\r\n",
                 title(i),
                 paths[i / 7 % paths.len()]
@@ -182,7 +203,7 @@ impl Bench<'_> {
         path
     }
 
-    fn step(&self, task: Task, file: Option<&Path>, job: Option<Uuid>, name: &str, report: &mut Report) -> Done {
+    fn command(&self, task: Task, file: Option<&Path>, job: Option<Uuid>) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command.args(["step", "--url", self.url, "--token", &self.world.administrator.token, "--folder"]);
         command.arg(self.folder);
@@ -193,7 +214,11 @@ impl Bench<'_> {
         if let Some(job) = job {
             command.args(["--job", &job.to_string()]);
         }
-        let output = command.output().unwrap();
+        command
+    }
+
+    fn step(&self, task: Task, file: Option<&Path>, job: Option<Uuid>, name: &str, report: &mut Report) -> Done {
+        let output = self.command(task, file, job).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let done: Done = serde_json::from_slice(&output.stdout).unwrap();
         let rate = done.rows as f64 / done.seconds;

@@ -18,6 +18,7 @@ mod client;
 mod floor;
 mod front;
 mod imports;
+mod latency;
 mod mappings;
 mod process;
 mod report;
@@ -100,7 +101,7 @@ fn main() {
         Some(Part::Pull(pull)) => return runtime.block_on(pull.run()),
         Some(Part::Worst(worst)) => return runtime.block_on(worst.run()),
         Some(Part::Step(step)) => return runtime.block_on(step.run()),
-        Some(Part::Bulk(bulk)) => Measured::Bulk(bulk.rows),
+        Some(Part::Bulk(bulk)) => Measured::Bulk(bulk),
         Some(Part::Front) => Measured::Front,
         None => Measured::Requests,
     };
@@ -133,7 +134,7 @@ fn log_to_nowhere() {
 /// What is measured on each database in turn.
 enum Measured {
     Requests,
-    Bulk(usize),
+    Bulk(bulk::Bulk),
     Front,
 }
 
@@ -164,7 +165,7 @@ async fn measure(backend: Backend, scale: Scale, measured: &Measured, report: &m
             }
             imports::measure(&url, folder.path(), &world, scale, report);
         }
-        Measured::Bulk(rows) => bulk::measure(backend, &url, folder.path(), &world, *rows, report).await,
+        Measured::Bulk(bulk) => bulk::measure(backend, &url, folder.path(), &world, bulk, report).await,
         Measured::Front => front::measure(&url, folder.path(), &world, scale, report).await,
     }
     world.close().await;

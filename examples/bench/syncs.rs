@@ -4,7 +4,13 @@
 //! The floor, on PostgreSQL, is the same rows brought into the same tables, emptied, by a statement a table, from tables
 //! that are loaded already; the mappings come of a join by email. It runs in a transaction that is rolled back.
 
-use std::{fs, path::PathBuf, process::Command, sync::Arc, time::Instant};
+use std::{
+    fs,
+    path::PathBuf,
+    process::Command,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use chrono::{TimeDelta, Utc};
 use clap::Args;
@@ -14,7 +20,7 @@ use counterpart::{
         Network, Patience,
         fake::{self, Fake, FakeUser},
     },
-    database, http,
+    database,
     service::{
         Services, connection,
         db::{Sql, counting},
@@ -33,12 +39,10 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::{
-    Backend, Server,
-    client::{Request, load, quantile},
+    Backend, Server, latency,
     mappings::{id, numbers, tidy},
     process,
     report::Report,
-    requests::ms,
     world::{self, INTEGRATION},
 };
 
@@ -237,36 +241,12 @@ impl Bench {
         self.services.db.writer().execute_unprepared(sql).await.unwrap();
     }
 
-    /// One user's query while a complete pull goes on at the default pace, against the same when nothing does.
+    /// One user's query while a complete pull goes on at the default pace.
     async fn latency(&self, report: &mut Report) {
-        let stop = CancellationToken::new();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let app = http::router(Arc::clone(&self.services), world::front_door(), stop.clone()).unwrap();
-        let server = tokio::spawn(http::serve(listener, app, http::Serving::default(), stop.clone()));
-        let query = r#"{ user(by: {email: "user.4321@acme.example"}) { email firstName lastName } }"#;
-        let request = Request::post("/graphql", &self.administrator.token, query);
         self.forget_complete().await;
-        let (mut idle, mut busy) = block_in_place(|| {
-            load(address, &request, 1, 1.0);
-            let idle = load(address, &request, 1, 5.0).latencies;
-            let mut child = self.command(50).stdout(std::process::Stdio::null()).spawn().unwrap();
-            let mut busy = Vec::new();
-            while child.try_wait().unwrap().is_none() {
-                busy.extend(load(address, &request, 1, 2.0).latencies);
-            }
-            (idle, busy)
-        });
-        let (idle, busy) = (ms(quantile(&mut idle, 0.99)), ms(quantile(&mut busy, 0.99)));
-        let value = format!("{idle:.2} ms when idle, {busy:.2} ms while a complete pull goes on");
-        report.value("one user's p99", value, None, None);
-        if self.services.db.backend() == DbBackend::Postgres {
-            report.at_most("… against idle", busy / idle, 10.0, "");
-        } else {
-            report.at_most("… while it goes on", busy, 50.0, " ms");
-        }
-        stop.cancel();
-        server.await.unwrap();
+        let (email, token) = ("user.4321@acme.example", &self.administrator.token);
+        let what = "a complete pull goes on";
+        latency::measure(&self.services, token, email, &mut self.command(50), Duration::MAX, what, report).await;
     }
 
     /// The seconds that the same rows take by hand.
