@@ -56,6 +56,11 @@ impl ColIdx for Place {
     }
 }
 
+/// Names the column in what went wrong with it: by its [`Place`], the library can't.
+pub(crate) fn about(column: &str, error: &DbErr) -> DbErr {
+    DbErr::Type(format!("the column {column}: {error}"))
+}
+
 /// Reads the `Model` of a table that is read often by the places of its columns.
 macro_rules! read_by_place {
     ($($column:ident),+ $(,)?) => {
@@ -64,7 +69,14 @@ macro_rules! read_by_place {
                 let Some(first) = rows.first() else { return Ok(Vec::new()) };
                 let columns = first.column_names();
                 $(let $column = crate::rows::Place::of(stringify!($column), &columns)?;)+
-                rows.iter().map(|row| Ok(Self { $($column: row.try_get_by($column)?),+ })).collect()
+                let read = |row: &sea_orm::QueryResult| {
+                    Ok(Self {
+                        $($column: row
+                            .try_get_by($column)
+                            .map_err(|error| crate::rows::about(stringify!($column), &error))?),+
+                    })
+                };
+                rows.iter().map(read).collect()
             }
         }
     };
