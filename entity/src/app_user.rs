@@ -41,7 +41,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-crate::rows::read_by_place!(
+crate::read_by_place!(Model {
     organization_id,
     id,
     email,
@@ -60,4 +60,4 @@ crate::rows::read_by_place!(
     deleted_at,
     import_job_id,
     import_line,
-);
+});

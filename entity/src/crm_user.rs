@@ -38,7 +38,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-crate::rows::read_by_place!(
+crate::read_by_place!(Model {
     organization_id,
     id,
     integration_id,
@@ -54,4 +54,4 @@ crate::rows::read_by_place!(
     last_seen_at,
     sync_run_id,
     import_line,
-);
+});

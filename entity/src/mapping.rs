@@ -45,7 +45,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-crate::rows::read_by_place!(
+crate::read_by_place!(Model {
     organization_id,
     id,
     integration_id,
@@ -65,4 +65,4 @@ crate::rows::read_by_place!(
     end_reason,
     ended_user_email,
     ended_crm_email,
-);
+});

@@ -57,23 +57,24 @@ impl ColIdx for Place {
 }
 
 /// Names the column in what went wrong with it: by its [`Place`], the library can't.
-pub(crate) fn about(column: &str, error: &DbErr) -> DbErr {
+pub fn about(column: &str, error: &DbErr) -> DbErr {
     DbErr::Type(format!("the column {column}: {error}"))
 }
 
-/// Reads the `Model` of a table that is read often by the places of its columns.
+/// Reads rows of a kind that is read often by the places of their columns, which are its fields.
+#[macro_export]
 macro_rules! read_by_place {
-    ($($column:ident),+ $(,)?) => {
-        impl crate::FromRows for Model {
-            fn from_rows(rows: &[sea_orm::QueryResult]) -> Result<Vec<Self>, DbErr> {
+    ($row:ident { $($column:ident),+ $(,)? }) => {
+        impl $crate::FromRows for $row {
+            fn from_rows(rows: &[::sea_orm::QueryResult]) -> Result<Vec<Self>, ::sea_orm::DbErr> {
                 let Some(first) = rows.first() else { return Ok(Vec::new()) };
                 let columns = first.column_names();
-                $(let $column = crate::rows::Place::of(stringify!($column), &columns)?;)+
-                let read = |row: &sea_orm::QueryResult| {
+                $(let $column = $crate::rows::Place::of(stringify!($column), &columns)?;)+
+                let read = |row: &::sea_orm::QueryResult| {
                     Ok(Self {
                         $($column: row
                             .try_get_by($column)
-                            .map_err(|error| crate::rows::about(stringify!($column), &error))?),+
+                            .map_err(|error| $crate::rows::about(stringify!($column), &error))?),+
                     })
                 };
                 rows.iter().map(read).collect()
@@ -81,4 +82,3 @@ macro_rules! read_by_place {
         }
     };
 }
-pub(crate) use read_by_place;

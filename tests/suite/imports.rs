@@ -1,5 +1,6 @@
 //! Imports, as an administrator makes them: what goes in, what the log says of the rest.
 
+use counterpart::service::import::worker::CHUNK_ROWS;
 use serde_json::{Value, json};
 
 use crate::support::{World, scene};
@@ -504,7 +505,7 @@ async fn a_file_that_is_no_csv_is_refused_before_there_is_an_import(world: World
 
 async fn an_import_goes_on_where_a_worker_stopped(world: World) {
     // Two and a half chunks; a duplicate of the first row comes last.
-    let mut rows: Vec<String> = (0..2_500).map(|n| format!("u{n}@x.com,U,{n},,,,,,,,Add")).collect();
+    let mut rows: Vec<String> = (0..CHUNK_ROWS * 5 / 2).map(|n| format!("u{n}@x.com,U,{n},,,,,,,,Add")).collect();
     rows.push("u0@x.com,U,0,,,,,,,,Add".into());
     let text = format!("{USERS}\n{}\n", rows.join("\n"));
     let query = "mutation ($text: String!) { importUsers(input: {source: {text: $text}}) { importJob { id } } }";
@@ -513,13 +514,13 @@ async fn an_import_goes_on_where_a_worker_stopped(world: World) {
     // A worker stops after its first chunk, and never comes back.
     world.work_one_chunk_and_die().await;
     let (job, _) = finished(&world, id).await;
-    assert_eq!((&job["status"], &job["created"]), (&json!("RUNNING"), &json!(1_000)));
+    assert_eq!((&job["status"], &job["created"]), (&json!("RUNNING"), &json!(CHUNK_ROWS)));
     world.work().await;
     assert_eq!(finished(&world, id).await.0["status"], "RUNNING", "the lease holds");
     world.services.clock.advance(chrono::Duration::minutes(2));
     world.work().await;
     let (job, log) = finished(&world, id).await;
-    assert_text!(counts(&job), @"COMPLETED: created 2500, failed 1");
+    assert_text!(counts(&job), @"COMPLETED: created 5000, failed 1");
     assert!(log.contains("Line 2 has the same email"), "{log}");
 }
 

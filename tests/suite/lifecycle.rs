@@ -1,6 +1,7 @@
 //! What an administrator does with an import beside making it: looks at the plan, applies it, cancels it, undoes it.
 
 use chrono::Duration;
+use counterpart::service::import::worker::CHUNK_ROWS;
 use serde_json::{Value, json};
 
 use crate::support::{World, scene};
@@ -431,17 +432,17 @@ async fn crm_users_are_undone(world: World) {
 }
 
 async fn an_import_is_canceled(world: World) {
-    let file: Vec<String> = (0..1_500).map(|n| format!("u{n}@x.com,U,,,,,,,,,Add")).collect();
+    let file: Vec<String> = (0..CHUNK_ROWS * 3 / 2).map(|n| format!("u{n}@x.com,U,,,,,,,,,Add")).collect();
     let file: Vec<&str> = file.iter().map(String::as_str).collect();
     let id = users(&world, &file, "").await;
     world.work_one_chunk_and_die().await;
     assert_eq!(ask(&world, "cancelImport", &id).await, "");
     world.services.clock.advance(Duration::minutes(2));
     let canceled = worked(&world, &id).await;
-    assert_eq!(summary(&canceled), "CANCELED (created 1000)");
-    assert_eq!(canceled["processedRows"], 1_000);
+    assert_eq!(summary(&canceled), format!("CANCELED (created {CHUNK_ROWS})"));
+    assert_eq!(canceled["processedRows"], CHUNK_ROWS);
     let undone = done(&world, "revertImport", &id).await;
-    assert_eq!(reverted(&undone), "REVERTED, COMPLETED: 1000 undone, 0 left alone");
+    assert_eq!(reverted(&undone), format!("REVERTED, COMPLETED: {CHUNK_ROWS} undone, 0 left alone"));
 
     scene::integration(&world, "CRM", "OTHER").await;
     let id = crm_users(&world, CRM_USERS, "").await;

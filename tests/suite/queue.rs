@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use counterpart::service::import::worker;
+use counterpart::service::import::worker::{self, CHUNK_ROWS};
 use rand::Rng;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -71,9 +71,9 @@ async fn ended(world: &World, id: &Value) -> Value {
 }
 
 async fn imports_of_one_organisation_come_one_after_the_other(world: World) {
-    let add = |name: &str| file(0..1_500, |n| format!("{name}{n}@x.com,U,{n},,,,,,,,Add"));
+    let add = |name: &str| file(0..2_400, |n| format!("{name}{n}@x.com,U,{n},,,,,,,,Add"));
     let change = |name: &str| {
-        file(0..1_500, |n| match n % 3 {
+        file(0..2_400, |n| match n % 3 {
             0 => format!("{name}{n}@x.com,,,,,,,,,,Delete"),
             _ => format!("{name}{n}@x.com,,,AE,,,,,,,Edit"),
         })
@@ -84,15 +84,15 @@ async fn imports_of_one_organisation_come_one_after_the_other(world: World) {
     let (first, second) = (send(&world, &add("a")).await, send(&world, &change("a")).await);
     // The other way round it finds nobody.
     let (third, fourth) = (send(&world, &change("b")).await, send(&world, &add("b")).await);
-    assert_eq!(ended(&world, &first).await, done(1_500, 0, 0, 0));
-    assert_eq!(ended(&world, &second).await, done(0, 1_000, 500, 0));
-    assert_eq!(ended(&world, &third).await, done(0, 0, 0, 1_500));
-    assert_eq!(ended(&world, &fourth).await, done(1_500, 0, 0, 0));
+    assert_eq!(ended(&world, &first).await, done(2_400, 0, 0, 0));
+    assert_eq!(ended(&world, &second).await, done(0, 1_600, 800, 0));
+    assert_eq!(ended(&world, &third).await, done(0, 0, 0, 2_400));
+    assert_eq!(ended(&world, &fourth).await, done(2_400, 0, 0, 0));
     workers.stop().await;
 }
 
 async fn people_go_on_while_an_import_runs(world: World) {
-    const USERS: usize = 2_400;
+    const USERS: usize = 2 * CHUNK_ROWS + 400;
     send(&world, &file(0..USERS, |n| format!("u{n}@x.com,U,{n},,,,,,,,Add"))).await;
     world.work().await;
 
@@ -211,7 +211,7 @@ async fn servers_share_the_queue_and_take_over_from_one_that_is_gone() {
     let Some(mut pair) = Pair::start().await else { return };
     let tokens: Vec<String> = (0..4).map(|n| pair.organization(&format!("Organisation {n}"))).collect();
     pair.serve();
-    let (text, expected) = with_mistakes(6_000);
+    let (text, expected) = with_mistakes(10_000);
     let send = |(n, token): (usize, &String)| Remote { server: pair.server(n % 2), token }.import(IMPORT, &text);
     let ids: Vec<String> = tokens.iter().enumerate().map(send).collect();
     pair.wait("that both work", || (0..2).all(|n| !pair.started(n).is_empty()));
@@ -236,7 +236,7 @@ async fn who_wakes_up_after_its_claim_has_run_out_does_nothing_twice() {
     let Some(mut pair) = Pair::start().await else { return };
     let token = pair.organization("Acme");
     pair.serve();
-    let (text, expected) = with_mistakes(12_000);
+    let (text, expected) = with_mistakes(20_000);
     let id = Remote { server: pair.server(0), token: &token }.import(IMPORT, &text);
     pair.wait("a start", || (0..2).any(|n| !pair.started(n).is_empty()));
     let mut owner = usize::from(pair.started(0).is_empty());

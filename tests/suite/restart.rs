@@ -7,7 +7,10 @@ use std::{
 
 use counterpart::{
     database::migrate,
-    service::{clock::Clock, import::worker},
+    service::{
+        clock::Clock,
+        import::worker::{self, CHUNK_ROWS},
+    },
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -45,7 +48,7 @@ async fn outlives(mode: &'static str) {
     assert_eq!(found, expected);
 }
 
-const ROWS: usize = 6_000;
+const ROWS: usize = 5 * CHUNK_ROWS;
 
 /// Imports users with mistakes among them; something strikes twice on the way. What became of it.
 async fn imported(world: &World, mut strike: impl AsyncFnMut()) -> Vec<String> {
@@ -66,7 +69,7 @@ async fn imported(world: &World, mut strike: impl AsyncFnMut()) -> Vec<String> {
     let stop = CancellationToken::new();
     let worker = tokio::spawn(worker::run(Arc::clone(&world.services), stop.clone()));
     for strikes in 1..=2 {
-        progress(world, &id, strikes * 1_000).await;
+        progress(world, &id, strikes * CHUNK_ROWS as u64).await;
         strike().await;
     }
     progress(world, &id, ROWS as u64).await;

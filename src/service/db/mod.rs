@@ -22,7 +22,7 @@ use sea_orm::{
 
 pub use pool::Pool;
 pub use replica::Reader;
-pub use sql::{Rows, Sql, ids_of};
+pub use sql::{Rows, Sql, ids_of, pairs_of};
 
 use replica::Replica;
 

@@ -27,8 +27,9 @@ use crate::service::{
     value::external_id::IdKind,
 };
 
-/// Rows of a chunk, at most.
-const CHUNK_ROWS: usize = 1_000;
+/// Rows of a chunk, at most: the more, the more of them share what a transaction writes; but who changes something meanwhile
+/// waits for one.
+pub const CHUNK_ROWS: usize = 2_000;
 /// Bytes of a chunk, about, at most: one row may be 2 MiB.
 const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 /// The tables that what is staged is brought into, and out of.

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use entity::{CrmUserId, Email, ExternalId, IntegrationId, LinkState, MappingId, MappingSource, UserId, UserStatus};
+use entity::{
+    CrmUserId, Email, ExternalId, IntegrationId, LinkState, MappingId, MappingSource, UserId, UserStatus, read_by_place,
+};
 use sea_orm::FromQueryResult;
 
 use super::{CHUNK, Touched, full_name};
@@ -30,6 +32,22 @@ pub(super) struct UserRow {
     pub state: Option<LinkState>,
 }
 
+read_by_place!(UserRow {
+    id,
+    email,
+    first_name,
+    last_name,
+    status,
+    mapping_id,
+    source,
+    warnings,
+    crm_user_id,
+    crm_email,
+    crm_name,
+    crm_is_active,
+    state,
+});
+
 #[derive(FromQueryResult)]
 pub(super) struct MatchRow {
     pub id: CrmUserId,
@@ -40,6 +58,8 @@ pub(super) struct MatchRow {
     crm_created_at: Option<Time>,
     holder: Option<UserId>,
 }
+
+read_by_place!(MatchRow { id, email, external_id, name, is_active, crm_created_at, holder });
 
 impl UserRow {
     /// The user as the rules see it. Which matches an administrator has removed is not known yet.
@@ -131,7 +151,7 @@ pub(super) async fn users(tx: &Tx, integration: IntegrationId, users: &[UserId])
     sql.equals("l.integration_id", integration);
     sql.push(" WHERE u.deleted_at IS NULL AND ").equals("u.organization_id", tx.organization_id);
     sql.push(" AND ").any_id("u.id", users);
-    Ok(sql.all(tx.connection()).await?)
+    Ok(sql.models(tx.connection()).await?)
 }
 
 /// The CRM users that carry the users' emails, by email.
@@ -148,7 +168,7 @@ pub(super) async fn matches(
         .equals("c.organization_id", tx.organization_id);
     sql.push(" AND ").equals("c.integration_id", integration).push(" AND ").any_text("c.email", &emails);
     let mut found: HashMap<Email, Vec<MatchRow>> = HashMap::new();
-    for row in sql.all::<MatchRow>(tx.connection()).await? {
+    for row in sql.models::<MatchRow>(tx.connection()).await? {
         found.entry(row.email.clone()).or_default().push(row);
     }
     Ok(found)

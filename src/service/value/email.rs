@@ -5,8 +5,8 @@
 
 use std::fmt;
 
+use super::text;
 use email_address::{EmailAddress, Error as Grammar, Options};
-use unicode_normalization::UnicodeNormalization;
 
 /// The longest address, in bytes of UTF-8 (RFC 5321 §4.5.3.1.3, less the angle brackets).
 pub const MAX_BYTES: usize = 254;
@@ -74,7 +74,7 @@ pub fn local_part(address: &str) -> &str {
 }
 
 fn normalize(text: &str) -> String {
-    text.nfc().collect::<String>().to_lowercase().nfc().collect()
+    text::composed(&text::composed(text).to_lowercase())
 }
 
 fn check(address: &str) -> Result<(), String> {

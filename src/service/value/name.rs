@@ -1,6 +1,6 @@
 //! Names that people give to things: integrations, licences, profiles, tokens, organisations.
 
-use unicode_normalization::UnicodeNormalization;
+use super::text;
 
 /// The longest name, in characters.
 pub const MAX_CHARS: usize = 200;
@@ -20,7 +20,7 @@ pub fn check(what: &str, name: &str) -> Result<String, String> {
     if name.chars().any(char::is_control) {
         return Err(format!("The name {name:?} holds a control character, such as a tab or a line break."));
     }
-    let name: String = name.nfc().collect();
+    let name = text::composed(name);
     match name.chars().count() {
         n if n > MAX_CHARS => Err(format!("A name has {MAX_CHARS} characters at most; this one has {n}.")),
         _ => Ok(name),
@@ -35,7 +35,7 @@ pub fn check_text(text: &str) -> Result<Option<String>, String> {
     if text.chars().any(char::is_control) {
         return Err(format!("{text:?} holds a control character, such as a tab or a line break."));
     }
-    let text: String = text.trim().nfc().collect();
+    let text = text::composed(text.trim());
     match text.chars().count() {
         0 => Ok(None),
         n if n > MAX_CHARS => Err(format!("A text here has {MAX_CHARS} characters at most; this one has {n}.")),

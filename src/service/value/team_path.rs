@@ -1,7 +1,7 @@
 //! A team's place in the tree as one text: `Parent:Sub-Team`, any depth; `\:` for a colon in a name, `\\` for a
 //! backslash (csv.md "Users").
 
-use unicode_normalization::UnicodeNormalization;
+use super::text;
 
 /// The longest team name, in characters.
 pub const MAX_NAME_CHARS: usize = 200;
@@ -71,7 +71,7 @@ pub fn check_name(name: &str) -> Result<String, String> {
     if name.chars().any(char::is_control) {
         return Err(format!("The team name {name:?} holds a control character, such as a tab or a line break."));
     }
-    let name: String = name.nfc().collect();
+    let name = text::composed(name);
     match name.chars().count() {
         n if n > MAX_NAME_CHARS => {
             Err(format!("A team name has {MAX_NAME_CHARS} characters at most; this one has {n}."))

@@ -21,7 +21,12 @@ pub fn fold(text: &str) -> String {
             None => folded.push(c),
         }
     }
-    folded.nfc().collect()
+    composed(&folded)
+}
+
+/// The text with letters and accents in one character each, where there is one (NFC): what is stored and compared.
+pub fn composed(text: &str) -> String {
+    if text.is_ascii() { text.to_owned() } else { text.nfc().collect() }
 }
 
 /// The [folded](fold) text in Latin letters: what other alphabets write is spelled as it is read, as far as that can be

@@ -1,5 +1,6 @@
 //! Files as people and spreadsheets make them, and as nobody should.
 
+use counterpart::service::import::worker::CHUNK_ROWS;
 use rand::{Rng, SeedableRng, rngs::StdRng, seq::IndexedRandom};
 
 use super::{
@@ -137,7 +138,7 @@ impl Generator {
         if self.percent(5) {
             // The rows behind it come in another chunk.
             let at = self.rng.random_range(0..=file.rows.len());
-            file.rows.insert(at, Row { cells: Vec::new(), end: "\n", times: 1_000 });
+            file.rows.insert(at, Row { cells: Vec::new(), end: "\n", times: CHUNK_ROWS });
         }
         // The last line needs no end, unless there is nothing in it.
         if let Some(last) = file.rows.last_mut()

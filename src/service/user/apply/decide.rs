@@ -109,35 +109,74 @@ fn changed(field: &str, before: Option<&str>, after: Option<&str>) -> FieldChang
 
 /// What differs between a user before and after; all of it where there was none before.
 fn differences(world: &World, before: Option<&Person>, after: &Person) -> Vec<FieldChange> {
-    let before = before.map(|before| values(world, before));
-    let changes = values(world, after).into_iter().enumerate().map(|(i, (field, after))| {
-        let before = before.as_ref().and_then(|before| before.get(i)).and_then(|(_, before)| before.clone());
-        FieldChange { field: field.to_owned(), before, after }
+    let differing = ATTRIBUTES.iter().filter(|of| before.is_none_or(|before| (of.differs)(before, after)));
+    let changes = differing.map(|of| FieldChange {
+        field: of.field.to_owned(),
+        before: before.and_then(|before| (of.text)(world, before)),
+        after: (of.text)(world, after),
     });
     changes.filter(|change| change.before != change.after).collect()
 }
 
-/// A user's attributes as a person reads them.
-fn values(world: &World, person: &Person) -> [(&'static str, Option<String>); 11] {
-    let mut managed: Vec<String> = person.managed.iter().map(|team| world.tree.path(*team)).collect();
-    managed.sort_unstable();
-    let mut licenses: Vec<&str> =
-        person.licenses.iter().filter_map(|id| world.licenses.get(id)).map(String::as_str).collect();
-    licenses.sort_unstable();
-    [
-        ("email", Some(person.email.0.clone())),
-        ("firstName", person.first_name.clone()),
-        ("lastName", person.last_name.clone()),
-        ("title", person.title.clone()),
-        ("team", person.team.map(|team| world.tree.path(team))),
-        ("role", Some(person.role.as_str().to_owned())),
-        ("objectVisibility", Some(person.object_visibility.as_str().to_owned())),
-        ("configurationProfile", world.profiles.get(&person.profile).cloned()),
-        ("managerOf", (!managed.is_empty()).then(|| list::join(&managed))),
-        ("licenses", (!licenses.is_empty()).then(|| list::join_names(&licenses))),
-        ("status", Some(person.status.as_str().to_owned())),
-    ]
+/// An attribute of users.
+struct Attribute {
+    /// The API's name of it.
+    field: &'static str,
+    differs: fn(&Person, &Person) -> bool,
+    /// As a person reads it.
+    text: fn(&World, &Person) -> Option<String>,
 }
+
+const ATTRIBUTES: [Attribute; 11] = [
+    Attribute { field: "email", differs: |a, b| a.email != b.email, text: |_, user| Some(user.email.0.clone()) },
+    Attribute {
+        field: "firstName",
+        differs: |a, b| a.first_name != b.first_name,
+        text: |_, user| user.first_name.clone(),
+    },
+    Attribute { field: "lastName", differs: |a, b| a.last_name != b.last_name, text: |_, user| user.last_name.clone() },
+    Attribute { field: "title", differs: |a, b| a.title != b.title, text: |_, user| user.title.clone() },
+    Attribute {
+        field: "team",
+        differs: |a, b| a.team != b.team,
+        text: |world, user| user.team.map(|team| world.tree.path(team)),
+    },
+    Attribute { field: "role", differs: |a, b| a.role != b.role, text: |_, user| Some(user.role.as_str().to_owned()) },
+    Attribute {
+        field: "objectVisibility",
+        differs: |a, b| a.object_visibility != b.object_visibility,
+        text: |_, user| Some(user.object_visibility.as_str().to_owned()),
+    },
+    Attribute {
+        field: "configurationProfile",
+        differs: |a, b| a.profile != b.profile,
+        text: |world, user| world.profiles.get(&user.profile).cloned(),
+    },
+    Attribute {
+        field: "managerOf",
+        differs: |a, b| a.managed != b.managed,
+        text: |world, user| {
+            let mut managed: Vec<String> = user.managed.iter().map(|team| world.tree.path(*team)).collect();
+            managed.sort_unstable();
+            (!managed.is_empty()).then(|| list::join(&managed))
+        },
+    },
+    Attribute {
+        field: "licenses",
+        differs: |a, b| a.licenses != b.licenses,
+        text: |world, user| {
+            let licenses = user.licenses.iter().filter_map(|id| world.licenses.get(id));
+            let mut licenses: Vec<&str> = licenses.map(String::as_str).collect();
+            licenses.sort_unstable();
+            (!licenses.is_empty()).then(|| list::join_names(&licenses))
+        },
+    },
+    Attribute {
+        field: "status",
+        differs: |a, b| a.status != b.status,
+        text: |_, user| Some(user.status.as_str().to_owned()),
+    },
+];
 
 /// A change on its way: its faults, and the teams that it needs made.
 pub(super) struct Draft<'a> {

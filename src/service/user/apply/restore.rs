@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use entity::{CrmUserId, ManageMode, UserId, mapping};
 use sea_orm::FromQueryResult;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::{
     Options,
@@ -38,14 +38,29 @@ fn attributes(person: &Person) -> Map<String, Value> {
     }
 }
 
+/// Those attributes of `before` that `after` has otherwise.
+fn differing(before: &Person, after: &Person) -> Map<String, Value> {
+    let mut differing = Map::new();
+    // With all names, so that none can be forgotten.
+    macro_rules! keep {
+        ($($attribute:ident),+; not: $($other:ident),+) => {
+            let Person { $($attribute,)+ $($other: _),+ } = before;
+            $(if *$attribute != after.$attribute {
+                differing.insert(stringify!($attribute).to_owned(), json!($attribute));
+            })+
+        };
+    }
+    keep!(
+        email, first_name, last_name, title, team, role, object_visibility, profile, status, suspended_at, managed,
+        licenses; not: id, import_line, updated_at
+    );
+    differing
+}
+
 impl Undo {
     pub(super) fn of(tx: &Tx, before: &Person, after: Option<&Person>) -> Self {
-        let mut attributes_before = attributes(before);
-        if let Some(after) = after {
-            let after = attributes(after);
-            attributes_before.retain(|name, value| after.get(name) != Some(value));
-        }
-        Self { user: before.id, at: tx.now, deleted: after.is_none(), before: attributes_before }
+        let attributes = after.map_or_else(|| attributes(before), |after| differing(before, after));
+        Self { user: before.id, at: tx.now, deleted: after.is_none(), before: attributes }
     }
 }
 

@@ -7,11 +7,13 @@ use entity::{
     app_user,
 };
 
+use uuid::Uuid;
+
 use super::Change;
 use crate::service::{
     catalogue::{LicenseRef, ProfileRef},
     clock::Time,
-    db::{Sql, Tx},
+    db::{Sql, Tx, pairs_of},
     error::{ErrorCode, Fault, Result},
     organization,
     team::Tree,
@@ -152,7 +154,7 @@ impl World {
             sql.push(" OR ").any_id("id", ids);
         }
         sql.push(")");
-        for row in sql.all::<app_user::Model>(tx.connection()).await? {
+        for row in sql.models::<app_user::Model>(tx.connection()).await? {
             users.insert(row.id, Person::from_row(row));
         }
         if !users.is_empty() {
@@ -291,20 +293,16 @@ fn unknown<'a>(
     Fault::at(ErrorCode::Invalid, field, format!("There is no {what} {text:?}. There are: {}.", known.join(", ")))
 }
 
-async fn pairs<T: sea_orm::TryGetable>(
-    tx: &Tx,
-    table: &str,
-    column: &str,
-    users: &[UserId],
-) -> Result<Vec<(UserId, T)>> {
+async fn pairs<T: From<Uuid>>(tx: &Tx, table: &str, column: &str, users: &[UserId]) -> Result<Vec<(UserId, T)>> {
     let mut sql = tx.sql();
-    sql.push("SELECT user_id, ").push(column).push(" AS other FROM ").push(table).push(" WHERE ");
+    sql.push("SELECT ").gathered_pairs("user_id", column).push(" FROM ").push(table).push(" WHERE ");
     sql.equals("organization_id", tx.organization_id).push(" AND ").any_id("user_id", users);
-    Ok(sql.map(tx.connection(), |row| Ok((row.try_get("", "user_id")?, row.try_get("", "other")?))).await?)
+    let gathered: Vec<Option<String>> = sql.map(tx.connection(), |row| row.try_get_by_index(0)).await?;
+    Ok(gathered.iter().flatten().flat_map(|gathered| pairs_of(gathered)).collect())
 }
 
 /// Licences and profiles: whether it is a licence, whether it is the default, id and name.
-async fn catalogue(tx: &Tx) -> Result<Vec<(bool, bool, uuid::Uuid, String)>> {
+async fn catalogue(tx: &Tx) -> Result<Vec<(bool, bool, Uuid, String)>> {
     let mut sql: Sql = tx.sql();
     sql.push("SELECT 1 AS is_license, 0 AS is_default, id, name FROM license WHERE ");
     sql.equals("organization_id", tx.organization_id);
