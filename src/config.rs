@@ -5,7 +5,7 @@ use std::{iter, path::PathBuf};
 use axum::http::HeaderValue;
 use clap::{ArgAction, Args, FromArgMatches, Parser, Subcommand};
 use ipnet::IpNet;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use url::Url;
 
 use crate::{client, crm::ExtraHost, telemetry::LogFormat};
@@ -327,10 +327,12 @@ impl DatabaseSettings {
 pub struct LogSettings {
     /// What is logged: a level (error, warn, info, debug, trace), or levels by module as `tracing` writes them.
     #[arg(
-        long, env = "COUNTERPART_LOG", value_name = "FILTER", value_parser = log_filter,
+        long,
+        env = "COUNTERPART_LOG",
+        value_name = "FILTER",
         default_value = "info,sqlx=warn,sea_orm_migration=warn"
     )]
-    pub log: String,
+    pub log: Targets,
 
     /// How the log is written to standard error.
     #[arg(long, env = "COUNTERPART_LOG_FORMAT", value_name = "FORMAT", value_enum, default_value_t = LogFormat::Text)]
@@ -383,10 +385,6 @@ fn origin(text: &str) -> Result<HeaderValue, String> {
     let is_origin = Url::parse(text).is_ok_and(|url| url.has_host() && url.origin().ascii_serialization() == text);
     let value = HeaderValue::from_str(text).ok().filter(|_| is_origin || text == "*");
     value.ok_or_else(|| "give origins, such as https://app.example.com, without a path".to_owned())
-}
-
-fn log_filter(text: &str) -> Result<String, String> {
-    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ mod worst;
 use std::{env, time::Instant};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use counterpart::{
+    config::LogSettings,
+    telemetry::{self, LogFormat},
+};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection};
 use tempfile::TempDir;
 use url::Url;
@@ -123,12 +127,12 @@ fn main() {
 /// The log is written as `serve` writes it, and thrown away.
 fn log_to_nowhere() {
     let nowhere = std::fs::OpenOptions::new().write(true).open("/dev/null").unwrap();
-    tracing_subscriber::fmt()
-        .with_env_filter("info,sqlx=warn,sea_orm_migration=warn,counterpart::traces=off")
-        .with_writer(std::sync::Mutex::new(nowhere))
-        .with_target(false)
-        .with_ansi(false)
-        .init();
+    let settings = LogSettings {
+        log: "info,sqlx=warn,sea_orm_migration=warn".parse().unwrap(),
+        log_format: LogFormat::Text,
+        otlp_endpoint: None,
+    };
+    telemetry::log_to(std::sync::Mutex::new(nowhere), false, &settings, None);
 }
 
 /// What is measured on each database in turn.

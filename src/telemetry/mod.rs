@@ -6,9 +6,9 @@ pub mod traces;
 use std::io::{IsTerminal, stderr};
 
 use tracing_subscriber::{
-    EnvFilter, Layer,
-    filter::{FilterExt, filter_fn},
-    fmt::format::FmtSpan,
+    Layer, Registry,
+    filter::{LevelFilter, Targets},
+    fmt::MakeWriter,
     layer::SubscriberExt,
     util::SubscriberInitExt,
 };
@@ -32,24 +32,31 @@ pub enum LogFormat {
 /// A collector's address that can't be used.
 pub fn start(settings: &LogSettings) -> Result<Option<Traces>, String> {
     let traces = settings.otlp_endpoint.as_ref().map(Traces::to).transpose()?;
-    // The filter was parsed with the settings; what can't be parsed here falls back to the default.
-    let filter = EnvFilter::try_new(&settings.log).unwrap_or_default();
-    let log = tracing_subscriber::fmt::layer()
-        .with_writer(stderr)
-        .with_target(false)
-        .with_span_events(FmtSpan::NONE)
-        .with_ansi(stderr().is_terminal());
-    let log = match settings.log_format {
+    log_to(stderr, stderr().is_terminal(), settings, traces.as_ref());
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a panic: this is a mistake in the program")));
+    Ok(traces)
+}
+
+/// Starts the log into `writer`, in colours or without.
+pub fn log_to<W>(writer: W, in_colours: bool, settings: &LogSettings, traces: Option<&Traces>)
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let log = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).with_ansi(in_colours);
+    let log: Box<dyn Layer<Registry> + Send + Sync> = match settings.log_format {
         LogFormat::Text => log.boxed(),
         LogFormat::Json => {
             log.json().flatten_event(true).with_current_span(true).with_span_list(false).with_ansi(false).boxed()
         }
     };
-    let logged = filter.and(filter_fn(|of| of.target() != traces::TARGET));
-    let traced =
-        traces.as_ref().map(|traces| traces.layer().with_filter(filter_fn(|of| of.target() == traces::TARGET)));
+    let logged = settings.log.clone().with_target(traces::TARGET, LevelFilter::OFF);
     // Only the first one counts where a process starts the log twice.
-    let _ = tracing_subscriber::registry().with(log.with_filter(logged)).with(traced).try_init();
-    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a panic: this is a mistake in the program")));
-    Ok(traces)
+    let _ = match traces {
+        // One filter for all is decided by once; one for each layer is asked again and again.
+        None => tracing_subscriber::registry().with(log).with(logged).try_init(),
+        Some(traces) => {
+            let traced = traces.layer().with_filter(Targets::new().with_target(traces::TARGET, LevelFilter::TRACE));
+            tracing_subscriber::registry().with(log.with_filter(logged)).with(traced).try_init()
+        }
+    };
 }
