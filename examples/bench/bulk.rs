@@ -18,8 +18,10 @@ use clap::{Args, ValueEnum};
 use counterpart::{
     database,
     service::{
+        Session, download,
         import::{self, NewImport, Source, worker},
-        session,
+        links::Download,
+        session, user,
     },
 };
 use entity::{
@@ -53,6 +55,7 @@ pub enum Task {
     Plan,
     Apply,
     Revert,
+    Export,
 }
 
 /// One step, in a process of its own.
@@ -75,7 +78,7 @@ pub struct Step {
     pace: u32,
 }
 
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 struct Done {
     job: Uuid,
     seconds: f64,
@@ -86,6 +89,26 @@ struct Done {
     peak: u64,
 }
 
+impl Done {
+    fn of(started: Instant, rows: i64) -> Self {
+        let (seconds, peak) = (started.elapsed().as_secs_f64(), process::status("self", "VmHWM"));
+        Self { seconds, rows, peak, ..Self::default() }
+    }
+}
+
+/// Writes all users to a file, as a download does; how many lines it has.
+async fn export(session: &Session, file: &Path) -> i64 {
+    let download = Download::Users(serde_json::to_value(user::query::Filter::default()).unwrap());
+    let mut users = download::open(&session.services, session.organization_id(), download).await.unwrap().unwrap();
+    let (mut file, mut lines) = (BufWriter::new(File::create(file).unwrap()), 0);
+    while let Some(piece) = users.next(&session.services).await.unwrap() {
+        lines += piece.iter().filter(|byte| **byte == b'\n').count();
+        file.write_all(&piece).unwrap();
+    }
+    file.flush().unwrap();
+    i64::try_from(lines).unwrap()
+}
+
 impl Step {
     pub async fn run(self) {
         let mut services = Arc::into_inner(world::services(&self.url, &self.folder).await).unwrap();
@@ -94,6 +117,11 @@ impl Step {
         let session = session::sign_in(&services, &self.token).await.unwrap();
         fs::write("/proc/self/clear_refs", "5").unwrap();
         let started = Instant::now();
+        if self.task == Task::Export {
+            let rows = export(&session, &self.folder.join("export.csv")).await;
+            println!("{}", serde_json::to_string(&Done::of(started, rows)).unwrap());
+            return;
+        }
         let id = match (self.task, self.file) {
             (Task::Revert, _) => import::revert(&session, ImportJobId(self.job.unwrap())).await.unwrap(),
             (task, file) => {
@@ -113,24 +141,24 @@ impl Step {
             }
         };
         assert!(worker::step(&services, Uuid::now_v7(), &CancellationToken::new()).await.unwrap());
-        let seconds = started.elapsed().as_secs_f64();
+        let done = Done::of(started, 0);
         let job = import_job::Entity::find_by_id((session.organization_id(), id));
         let job = job.one(Arc::clone(&services).db.reader()).await.unwrap().unwrap();
         assert_ne!(job.status, ImportStatus::Failed, "{:?}", job.error_message);
         let done = Done {
             job: id.0,
-            seconds,
             rows: job.processed_rows,
             changed: job.created_rows + job.updated_rows,
             failed: job.failed_rows,
             reverted: job.reverted_rows,
-            peak: process::status("self", "VmHWM"),
+            ..done
         };
         println!("{}", serde_json::to_string(&done).unwrap());
     }
 }
 
 /// A database being measured on.
+#[derive(Clone, Copy)]
 struct Bench<'a> {
     backend: Backend,
     url: &'a str,
@@ -173,6 +201,43 @@ impl Bench<'_> {
         let floor = self.update(&edit).await;
         report.value("the same edit, one statement", format!("{floor:.1} s"), None, None);
         report.at_most("edit of users : one statement", edited.seconds / floor, 3.0, "");
+
+        let exported = self.step(Task::Export, None, None, "export of users", report);
+        if self.backend == Backend::Postgres {
+            let (plain, floor) = self.copy_out().await;
+            let floors = format!("{floor:.1} s; of the users' own columns alone, in no order, {plain:.1} s");
+            report.value("the same columns, COPY TO", floors, None, None);
+            report.at_least("COPY TO : export of users", floor / exported.seconds, 0.5);
+        }
+
+        let few = Bench { rows: self.rows / 10, ..*self };
+        let file = few.file("few.csv", "few", "Add", |_| "Analyst");
+        let few = few.step(Task::Apply, Some(&file), None, "import of a tenth as many", report);
+        let more = apply.peak.saturating_sub(few.peak) / 1024;
+        report.at_most("import of users, all new: memory, more than of a tenth", more as f64, 50.0, " MB");
+    }
+
+    /// Seconds that PostgreSQL takes to write the users to a file: as they are, and as an export has them, with what they
+    /// manage and their licences, in the order of their emails.
+    async fn copy_out(&self) -> (f64, f64) {
+        let file = std::env::temp_dir().join(format!("bench-{}-export.copy", std::process::id()));
+        let of_user = "x.organization_id = u.organization_id AND x.user_id = u.id";
+        let exported = format!(
+            "(SELECT email, first_name, last_name, title, team_id, role, object_visibility, configuration_profile_id, \
+             (SELECT string_agg(x.team_id::text, ';') FROM team_manager x WHERE {of_user}), \
+             (SELECT string_agg(x.license_id::text, ';') FROM user_license x WHERE {of_user}), status, suspended_at \
+             FROM app_user u WHERE deleted_at IS NULL ORDER BY email)"
+        );
+        let mut seconds = Vec::new();
+        for what in ["app_user", &exported] {
+            let started = Instant::now();
+            let sql = format!("COPY {what} TO '{}' (FORMAT csv)", file.display());
+            self.db().execute_unprepared(&sql).await.unwrap();
+            seconds.push(started.elapsed().as_secs_f64());
+        }
+        // It is the server's, which may run as somebody else.
+        let _ = fs::remove_file(file);
+        (seconds[0], seconds[1])
     }
 
     fn db(&self) -> &DatabaseConnection {
