@@ -6,6 +6,7 @@ mod dialect;
 mod m20261121_000001_initial;
 mod m20261121_000002_imports;
 mod m20261126_000003_sync;
+mod m20261127_000004_crm_users;
 mod statistics;
 
 pub use sea_orm_migration::prelude::*;
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000001_initial::Migration),
             Box::new(m20261121_000002_imports::Migration),
             Box::new(m20261126_000003_sync::Migration),
+            Box::new(m20261127_000004_crm_users::Migration),
         ]
     }
 }

@@ -156,7 +156,7 @@ fn a_setting_that_can_not_be_used_is_named() {
     counterpart: COUNTERPART_MAX_UPLOAD_BYTES (--max-upload-bytes): `5 MB` can't be used: give a whole number, without a unit
     counterpart: COUNTERPART_IMPORT_DAYS (--import-days): `0` can't be used: 0 is not in 1..=36500
     counterpart: COUNTERPART_UPLOAD_DAYS (--upload-days): `a week` can't be used: invalid digit found in string
-    counterpart: COUNTERPART_LOG (--log): `a=b=c` can't be used: error parsing level filter: expected one of "off", "error", "warn", "info", "debug", "trace", or a number 0-5
+    counterpart: COUNTERPART_LOG (--log): `a=b=c` can't be used: invalid filter directive: too many '=' in filter directive, expected 0 or 1
     counterpart: COUNTERPART_LOG_FORMAT (--log-format): `xml` can't be used: give one of text, json
     counterpart: COUNTERPART_ORGANIZATION (--organization): The organisation needs a name; this is empty.
     counterpart: COUNTERPART_ADMIN_EMAIL (--admin-email): "nobody" is not an email address: it has no @.

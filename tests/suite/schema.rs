@@ -11,7 +11,7 @@ use sea_orm::DbBackend;
 
 use crate::support::World;
 
-both!(migrations_go_up_and_down, the_organization_is_part_of_every_key);
+both!(migrations_go_up_and_down, the_organization_is_part_of_every_key, crm_users_are_deleted_by_index);
 
 async fn migrations_go_up_and_down(world: World) {
     let db = &world.services.db;
@@ -53,6 +53,22 @@ async fn the_organization_is_part_of_every_key(world: World) {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Undoing an import deletes CRM users by the thousand, and for each of them the database looks for whoever names it.
+async fn crm_users_are_deleted_by_index(world: World) {
+    let db = &world.services.db;
+    let tables = Tables::of(db).await.0.into_iter();
+    let names = |table: &Table| table.foreign_keys.iter().any(|(target, _)| target == "crm_user");
+    let naming: Vec<String> = tables.filter(|(_, table)| names(table)).map(|(name, _)| name).collect();
+    // The stage is empty but while an import of mappings is at work.
+    assert_eq!(naming, ["mapping", "mapping_stage"]);
+    if db.backend() == DbBackend::Sqlite {
+        let mut sql = Sql::new(db.backend());
+        sql.push("EXPLAIN QUERY PLAN SELECT 1 FROM mapping WHERE organization_id = x'00' AND crm_user_id = x'00'");
+        let plan: Vec<String> = sql.map(db.reader(), |row| row.try_get("", "detail")).await.unwrap();
+        assert!(plan[0].contains("INDEX mapping_crm_user "), "{plan:?}");
+    }
 }
 
 fn pair(from: &str, to: &str) -> (String, String) {

@@ -3,8 +3,8 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use entity::{
-    ConfigurationProfileId, Email, LicenseId, ManageMode, ObjectVisibility, TeamId, UserId, UserRole, UserStatus,
-    app_user,
+    ConfigurationProfileId, Email, LicenseId, ManageMode, ObjectVisibility, OrganizationId, TeamId, UserId, UserRole,
+    UserStatus, app_user,
 };
 
 use uuid::Uuid;
@@ -148,12 +148,7 @@ impl World {
     pub async fn load(tx: &Tx, ids: &[UserId], emails: &[String]) -> Result<Self> {
         let mut users: HashMap<UserId, Person> = HashMap::new();
         let mut sql = tx.sql();
-        sql.push("SELECT * FROM app_user WHERE deleted_at IS NULL AND ").equals("organization_id", tx.organization_id);
-        sql.push(" AND (").any_text("email", emails);
-        if !ids.is_empty() {
-            sql.push(" OR ").any_id("id", ids);
-        }
-        sql.push(")");
+        named(&mut sql, tx.organization_id, ids, emails);
         for row in sql.models::<app_user::Model>(tx.connection()).await? {
             users.insert(row.id, Person::from_row(row));
         }
@@ -293,6 +288,15 @@ fn unknown<'a>(
     Fault::at(ErrorCode::Invalid, field, format!("There is no {what} {text:?}. There are: {}.", known.join(", ")))
 }
 
+/// Adds a statement that finds users by id and by email. For an OR of the two, SQLite would go through all users.
+fn named(sql: &mut Sql, organization_id: OrganizationId, ids: &[UserId], emails: &[String]) {
+    const USERS: &str = "SELECT * FROM app_user WHERE deleted_at IS NULL AND ";
+    sql.push(USERS).equals("organization_id", organization_id).push(" AND ").any_text("email", emails);
+    if !ids.is_empty() {
+        sql.push(" UNION ALL ").push(USERS).equals("organization_id", organization_id).push(" AND ").any_id("id", ids);
+    }
+}
+
 async fn pairs<T: From<Uuid>>(tx: &Tx, table: &str, column: &str, users: &[UserId]) -> Result<Vec<(UserId, T)>> {
     let mut sql = tx.sql();
     sql.push("SELECT ").gathered_pairs("user_id", column).push(" FROM ").push(table).push(" WHERE ");
@@ -318,4 +322,35 @@ async fn catalogue(tx: &Tx) -> Result<Vec<(bool, bool, Uuid, String)>> {
             ))
         })
         .await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{
+        database,
+        service::{
+            clock::Clock,
+            db::{Db, DbOptions},
+        },
+    };
+
+    #[tokio::test]
+    async fn sqlite_finds_users_by_index() {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("counterpart.db").display());
+        let db = Db::connect(&DbOptions::new(url, 1), Clock::system()).await.unwrap();
+        database::migrate(&db).await.unwrap();
+        let (ids, emails) = ([UserId(Uuid::nil())], ["ann@x.com".to_owned()]);
+        for (ids, emails) in [(&ids[..], &emails[..]), (&ids, &[]), (&[], &emails)] {
+            let mut sql = Sql::new(db.backend());
+            sql.push("EXPLAIN QUERY PLAN ");
+            named(&mut sql, OrganizationId(Uuid::nil()), ids, emails);
+            let plan: Vec<String> = sql.map(db.reader(), |row| row.try_get("", "detail")).await.unwrap();
+            assert!(plan.iter().any(|step| step.starts_with("SEARCH app_user USING INDEX")), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.starts_with("SCAN app_user")), "{plan:?}");
+        }
+    }
 }
