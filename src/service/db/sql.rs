@@ -95,25 +95,27 @@ impl Sql {
 
     /// Adds an aggregate: the ids in `column`, in no order, as one text of hexadecimal digits. [`ids_of`] reads it.
     pub fn gathered(&mut self, column: &str) -> &mut Self {
-        if self.backend == DbBackend::Postgres {
-            self.push("string_agg(encode(uuid_send(").push(column).push("), 'hex'), '')")
-        } else {
-            self.push("group_concat(hex(").push(column).push("), '')")
-        }
+        let digits = self.digits(column);
+        self.joined(&digits)
     }
 
     /// Adds an aggregate: the ids in two columns, row by row and in no order, as one text. [`pairs_of`] reads it. Thousands of
     /// small rows take longer to be sent than to be found.
     pub fn gathered_pairs(&mut self, one: &str, other: &str) -> &mut Self {
-        if self.backend == DbBackend::Postgres {
-            self.push("string_agg(encode(uuid_send(")
-                .push(one)
-                .push(") || uuid_send(")
-                .push(other)
-                .push("), 'hex'), '')")
-        } else {
-            self.push("group_concat(hex(").push(one).push(") || hex(").push(other).push("), '')")
+        let digits = format!("{} || {}", self.digits(one), self.digits(other));
+        self.joined(&digits)
+    }
+
+    fn digits(&self, column: &str) -> String {
+        match self.backend {
+            DbBackend::Postgres => format!("encode(uuid_send({column}), 'hex')"),
+            _ => format!("hex({column})"),
         }
+    }
+
+    fn joined(&mut self, text: &str) -> &mut Self {
+        let aggregate = if self.backend == DbBackend::Postgres { "string_agg(" } else { "group_concat(" };
+        self.push(aggregate).push(text).push(", '')")
     }
 
     /// Adds a table made of values, `(SELECT … )`, to stand behind FROM or INSERT INTO.
