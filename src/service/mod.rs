@@ -1,6 +1,7 @@
 //! The rules, each written once, one file a noun. Knows nothing of GraphQL or HTTP.
 
 pub mod api_token;
+pub mod beside;
 pub mod candidate;
 pub mod catalogue;
 pub mod clock;

@@ -75,36 +75,53 @@ fn rows(mut words: Vec<(String, Uuid)>) -> Rows {
 
 const COLUMNS: &[(&str, Kind)] = &[("word", Kind::Text), ("id", Kind::Uuid)];
 
-/// Writes what has changed: two statements at most, whatever the number.
+/// The words that are to go, and those that are to come.
+#[derive(Debug)]
+pub struct Difference {
+    gone: Rows,
+    new: Rows,
+}
+
+impl Difference {
+    pub fn of(changes: &[Changed]) -> Self {
+        let (mut gone, mut new) = (Vec::new(), Vec::new());
+        for change in changes {
+            let before = words_of(&change.before);
+            let after = words_of(&change.after);
+            gone.extend(before.difference(&after).map(|word| (word.clone(), change.id)));
+            new.extend(after.difference(&before).map(|word| (word.clone(), change.id)));
+        }
+        Self { gone: rows(gone), new: rows(new) }
+    }
+
+    /// Writes what has changed: two statements at most, whatever the number.
+    pub async fn write(self, tx: &Tx, words: Words, integration: Option<Uuid>) -> Result<()> {
+        let (table, key) = (words.table(), words.key());
+        if !self.gone.is_empty() {
+            let mut sql = tx.sql();
+            sql.push("DELETE FROM ").push(table).push(" WHERE ").equals("organization_id", tx.organization_id);
+            if let Some(integration) = integration {
+                sql.push(" AND ").equals("integration_id", integration);
+            }
+            sql.push(" AND (word, ").push(key).push(") IN (SELECT word, id FROM ").rows(self.gone).push(" AS r)");
+            tx.execute(sql).await?;
+        }
+        if !self.new.is_empty() {
+            let mut sql = tx.sql();
+            sql.push("INSERT INTO ").push(table).push(" (organization_id, ");
+            sql.push(if integration.is_some() { "integration_id, word, " } else { "word, " }).push(key);
+            sql.push(") SELECT ").bind(tx.organization_id);
+            if let Some(integration) = integration {
+                sql.push(", ").bind(integration);
+            }
+            sql.push(", word, id FROM ").rows(self.new).push(" AS r WHERE true ON CONFLICT DO NOTHING");
+            tx.execute(sql).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Works out what has changed, and writes it.
 pub async fn update(tx: &Tx, words: Words, integration: Option<Uuid>, changes: &[Changed]) -> Result<()> {
-    let (mut gone, mut new) = (Vec::new(), Vec::new());
-    for change in changes {
-        let before = words_of(&change.before);
-        let after = words_of(&change.after);
-        gone.extend(before.difference(&after).map(|word| (word.clone(), change.id)));
-        new.extend(after.difference(&before).map(|word| (word.clone(), change.id)));
-    }
-    let (gone, new) = (rows(gone), rows(new));
-    let (table, key) = (words.table(), words.key());
-    if !gone.is_empty() {
-        let mut sql = tx.sql();
-        sql.push("DELETE FROM ").push(table).push(" WHERE ").equals("organization_id", tx.organization_id);
-        if let Some(integration) = integration {
-            sql.push(" AND ").equals("integration_id", integration);
-        }
-        sql.push(" AND (word, ").push(key).push(") IN (SELECT word, id FROM ").rows(gone).push(" AS r)");
-        tx.execute(sql).await?;
-    }
-    if !new.is_empty() {
-        let mut sql = tx.sql();
-        sql.push("INSERT INTO ").push(table).push(" (organization_id, ");
-        sql.push(if integration.is_some() { "integration_id, word, " } else { "word, " }).push(key).push(") SELECT ");
-        sql.bind(tx.organization_id);
-        if let Some(integration) = integration {
-            sql.push(", ").bind(integration);
-        }
-        sql.push(", word, id FROM ").rows(new).push(" AS r WHERE true ON CONFLICT DO NOTHING");
-        tx.execute(sql).await?;
-    }
-    Ok(())
+    Difference::of(changes).write(tx, words, integration).await
 }

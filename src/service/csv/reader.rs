@@ -18,10 +18,8 @@ pub struct Row {
     pub next: Position,
     /// The cells as they stand in the file, for the log; at most as many as the header has.
     pub raw: Vec<String>,
-    /// For each column of the table its cell, without the `'` of the guard and without surrounding white space (which
-    /// is a fault, but what was meant can be looked at further). `None`: the file does not have the column, or it is
-    /// not read, or the row has the wrong width or is too long to be kept.
-    pub cells: Vec<Option<String>>,
+    /// For each column of the table where its value stands among the raw cells.
+    cells: Vec<Option<Part>>,
     /// `COLUMN_COUNT`, or else `SURROUNDING_SPACES` and `INVALID` (a cell over [`MAX_CELL_BYTES`]) for each column
     /// that they are true of, or `INVALID` for a row over [`MAX_RECORD_BYTES`]. None in a blank row.
     pub faults: Vec<RowFault>,
@@ -32,10 +30,26 @@ pub struct Row {
     pub skipped: bool,
 }
 
+/// A part of a raw cell, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Part {
+    cell: usize,
+    start: usize,
+    end: usize,
+}
+
 impl Row {
-    /// The value of a column of the table; `None` as in [`cells`](Self::cells).
+    /// The value of a column of the table, without the `'` of the guard and without surrounding white space (which is a
+    /// fault, but what was meant can be looked at further). `None`: the file does not have the column, or it is not read,
+    /// or the row has the wrong width or is too long to be kept.
     pub fn get(&self, column: usize) -> Option<&str> {
-        self.cells.get(column)?.as_deref()
+        let Part { cell, start, end } = (*self.cells.get(column)?)?;
+        self.raw.get(cell)?.get(start..end)
+    }
+
+    /// Whether any column has a value.
+    pub fn has_cells(&self) -> bool {
+        self.cells.iter().any(Option::is_some)
     }
 }
 
@@ -140,10 +154,10 @@ fn row(layout: &Layout, parser: &mut CellParser, record: Record<'_>) -> Row {
 /// The cells of a row of the right width.
 fn read_cells(layout: &Layout, row: &mut Row) {
     for (column, described) in layout.kind().table().columns.iter().enumerate() {
-        let Some(cell) = layout.place(column).and_then(|at| row.raw.get(at)) else {
+        let Some((at, raw)) = layout.place(column).and_then(|at| Some((at, row.raw.get(at)?))) else {
             continue;
         };
-        let cell = unguard(cell);
+        let cell = unguard(raw);
         if cell.len() > MAX_CELL_BYTES {
             row.faults.push(RowFault::at(
                 ErrorCode::Invalid,
@@ -159,7 +173,8 @@ fn read_cells(layout: &Layout, row: &mut Row) {
                 format!("{} has white space before or after its value; take it away.", described.name),
             ));
         }
-        row.cells[column] = Some(trimmed.to_owned());
+        let start = raw.len() - cell.trim_start().len();
+        row.cells[column] = Some(Part { cell: at, start, end: start + trimmed.len() });
     }
 }
 

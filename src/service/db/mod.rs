@@ -20,9 +20,11 @@ use sea_orm::{
     SqliteTransactionMode, TransactionOptions, sqlx::sqlite::SqliteConnectOptions,
 };
 
+use tokio::sync::Mutex;
+
 pub use pool::Pool;
 pub use replica::Reader;
-pub use sql::{Rows, Sql, ids_of, pairs_of};
+pub use sql::{Rows, Sql, ids_of};
 
 use replica::Replica;
 
@@ -58,6 +60,28 @@ pub struct Db {
     replica: Option<Arc<Replica>>,
     clock: Clock,
     lease: Duration,
+    /// How SQLite's writer carries out what it is given; held while a transaction is opened.
+    manner: Arc<Mutex<Manner>>,
+}
+
+/// How SQLite carries a transaction out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Manner {
+    /// It is on the disk when it is committed. What a savepoint or a statement may have to put back lies in a file: in
+    /// memory it would be a third of a gigabyte for a receipt of a million.
+    Whole,
+    /// What may have to be put back lies in memory, and the commit does not wait for the disk: that the power may take the
+    /// last chunks back, whole and with the cursor, is of no matter as long as the end of the import is on the disk.
+    Chunk,
+}
+
+impl Manner {
+    fn pragmas(self) -> &'static str {
+        match self {
+            Self::Whole => "PRAGMA temp_store = FILE; PRAGMA synchronous = FULL",
+            Self::Chunk => "PRAGMA temp_store = MEMORY; PRAGMA synchronous = NORMAL",
+        }
+    }
 }
 
 /// How long work may show no sign of life, where no setting says.
@@ -94,6 +118,7 @@ impl Db {
     /// Connects; a SQLite file that is missing is created, its folder too.
     pub async fn connect(options: &DbOptions, clock: Clock) -> Result<Self, DbErr> {
         let mut writer = connect_options(&options.url);
+        let manner = Arc::new(Mutex::new(Manner::Whole));
         if options.url.starts_with("sqlite:") {
             if let Some(folder) = sqlite_file(&options.url).and_then(Path::parent)
                 && !folder.as_os_str().is_empty()
@@ -109,9 +134,7 @@ impl Db {
                 sqlite_options(options)
                     .pragma("cache_size", "-16000")
                     .pragma("wal_autocheckpoint", "8000")
-                    // What a savepoint may have to put back would lie in memory otherwise: a third of a gigabyte for a
-                    // receipt of a million.
-                    .pragma("temp_store", "FILE")
+                    .pragma("temp_store", "FILE") // as `Manner::Whole` has it
                     .row_buffer_size(2_048)
             });
             let writer = Database::connect(writer).await?;
@@ -120,7 +143,7 @@ impl Db {
                 .map_sqlx_sqlite_opts(|o| sqlite_options(o).pragma("query_only", "on"));
             let reader = Database::connect(reader).await?;
             let (writer, reader) = (Pool::new(count(writer), false), Pool::new(count(reader), false));
-            Ok(Self { writer, reader, replica: None, clock, lease: LEASE })
+            Ok(Self { writer, reader, replica: None, clock, lease: LEASE, manner })
         } else {
             let database = Database::connect(postgres_options(&options.url, options)).await?;
             let database = Pool::new(count(database), options.transaction_pooling);
@@ -128,7 +151,7 @@ impl Db {
                 Some(url) => Some(Arc::new(Replica::connect(url, options).await?)),
                 None => None,
             };
-            Ok(Self { writer: database.clone(), reader: database, replica, clock, lease: LEASE })
+            Ok(Self { writer: database.clone(), reader: database, replica, clock, lease: LEASE, manner })
         }
     }
 
@@ -197,7 +220,16 @@ impl Db {
     /// Opens a transaction that changes one organisation, under the lock on its row: what an organisation's
     /// administrators, imports and syncs change, they change one after the other.
     pub async fn write(&self, organization_id: OrganizationId) -> Result<Tx> {
-        let tx = self.begin().await?;
+        self.lock(self.begin().await?, organization_id).await
+    }
+
+    /// Opens the same for a chunk of an import: a transaction that changes a few thousand rows at most, and after which a
+    /// whole one tells that all is done.
+    pub async fn write_chunk(&self, organization_id: OrganizationId) -> Result<Tx> {
+        self.lock(self.open(Manner::Chunk).await?, organization_id).await
+    }
+
+    async fn lock(&self, tx: Tx, organization_id: OrganizationId) -> Result<Tx> {
         if tx.backend == DbBackend::Postgres {
             let mut sql = Sql::new(tx.backend);
             // A process that is held up while it has the lock loses it: PostgreSQL then ends the transaction.
@@ -236,11 +268,27 @@ impl Db {
 
     /// Opens a transaction that makes an organisation, or that concerns none.
     pub async fn begin(&self) -> Result<Tx> {
+        self.open(Manner::Whole).await
+    }
+
+    async fn open(&self, manner: Manner) -> Result<Tx> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let txn = self.writer.begin(options).await?;
+        let txn = if self.backend() == DbBackend::Postgres {
+            self.writer.begin(options).await?
+        } else {
+            // It can't be changed within a transaction, so nobody else may come between.
+            let mut kept = self.manner.lock().await;
+            if *kept != manner {
+                // Should this end here, so may it be.
+                *kept = Manner::Chunk;
+                self.writer.execute_unprepared(manner.pragmas()).await?;
+                *kept = manner;
+            }
+            self.writer.begin(options).await?
+        };
         // The time is taken under the lock, so that it rises from transaction to transaction.
         let now = self.clock.now();
         Ok(Tx {

@@ -10,6 +10,7 @@ use entity::FromRows;
 use sea_orm::{
     ActiveEnum, ConnectionTrait, DbBackend, DbErr, FromQueryResult, QueryResult, Statement, Value, sea_query::ArrayType,
 };
+use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 use uuid::Uuid;
 
@@ -95,27 +96,11 @@ impl Sql {
 
     /// Adds an aggregate: the ids in `column`, in no order, as one text of hexadecimal digits. [`ids_of`] reads it.
     pub fn gathered(&mut self, column: &str) -> &mut Self {
-        let digits = self.digits(column);
-        self.joined(&digits)
-    }
-
-    /// Adds an aggregate: the ids in two columns, row by row and in no order, as one text. [`pairs_of`] reads it. Thousands of
-    /// small rows take longer to be sent than to be found.
-    pub fn gathered_pairs(&mut self, one: &str, other: &str) -> &mut Self {
-        let digits = format!("{} || {}", self.digits(one), self.digits(other));
-        self.joined(&digits)
-    }
-
-    fn digits(&self, column: &str) -> String {
-        match self.backend {
-            DbBackend::Postgres => format!("encode(uuid_send({column}), 'hex')"),
-            _ => format!("hex({column})"),
-        }
-    }
-
-    fn joined(&mut self, text: &str) -> &mut Self {
-        let aggregate = if self.backend == DbBackend::Postgres { "string_agg(" } else { "group_concat(" };
-        self.push(aggregate).push(text).push(", '')")
+        let aggregate = match self.backend {
+            DbBackend::Postgres => format!("string_agg(encode(uuid_send({column}), 'hex'), '')"),
+            _ => format!("group_concat(hex({column}), '')"),
+        };
+        self.push(&aggregate)
     }
 
     /// Adds a table made of values, `(SELECT … )`, to stand behind FROM or INSERT INTO.
@@ -148,6 +133,28 @@ impl Sql {
     /// All rows of the answer, read together.
     pub async fn models<M: FromRows>(self, db: &impl ConnectionTrait) -> Result<Vec<M>, DbErr> {
         M::from_rows(&db.query_all_raw(self.statement()).await?)
+    }
+
+    /// All rows of an answer of these columns, each an array of their values to serde, gathered into one text by the
+    /// database. Thousands of rows take longer to be sent than to be found: SQLite's driver copies them cell by cell.
+    pub async fn gathered_rows<T: DeserializeOwned>(
+        mut self,
+        columns: &[(&str, Kind)],
+        db: &impl ConnectionTrait,
+    ) -> Result<Vec<T>, DbErr> {
+        let is_postgres = self.backend == DbBackend::Postgres;
+        let cells: Vec<String> = columns.iter().map(|(name, kind)| kind.gathered(name, is_postgres)).collect();
+        let cells = cells.join(", ");
+        self.text = if is_postgres {
+            format!("SELECT json_agg(json_build_array({cells}))::text FROM ({}) AS r", self.text)
+        } else {
+            format!("SELECT json_group_array(json_array({cells})) FROM ({})", self.text)
+        };
+        let Some(row) = db.query_one_raw(self.statement()).await? else { return Ok(Vec::new()) };
+        match row.try_get_by_index::<Option<String>>(0)? {
+            Some(rows) => serde_json::from_str(&rows).map_err(|error| DbErr::Type(format!("gathered rows: {error}"))),
+            None => Ok(Vec::new()),
+        }
     }
 
     /// All rows of the answer, read together, each with the id in its first column.
@@ -186,13 +193,7 @@ pub fn ids_of<T: From<Uuid>>(gathered: &str) -> impl Iterator<Item = T> {
     ids.filter_map(|digits| Uuid::try_parse_ascii(digits).ok()).map(T::from)
 }
 
-/// The pairs of a text that [`Sql::gathered_pairs`] made.
-pub fn pairs_of<T: From<Uuid>, U: From<Uuid>>(gathered: &str) -> impl Iterator<Item = (T, U)> {
-    let mut ids = ids_of::<Uuid>(gathered);
-    std::iter::from_fn(move || Some((ids.next()?.into(), ids.next()?.into())))
-}
-
-/// The type of a column of [`Rows`].
+/// The type of a column of [`Rows`], or of [`Sql::gathered_rows`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Uuid,
@@ -217,6 +218,16 @@ impl Kind {
         match self {
             Self::Uuid => format!("unhex(value->>'{name}') AS {name}"),
             _ => format!("value->>'{name}' AS {name}"),
+        }
+    }
+
+    /// The column as JSON has it.
+    fn gathered(self, name: &str, is_postgres: bool) -> String {
+        match self {
+            _ if is_postgres => name.to_owned(),
+            Self::Uuid => format!("nullif(hex({name}), '')"),
+            Self::Bool => format!("json(CASE WHEN {name} THEN 'true' WHEN NOT {name} THEN 'false' ELSE 'null' END)"),
+            _ => name.to_owned(),
         }
     }
 }

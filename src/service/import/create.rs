@@ -6,6 +6,7 @@ use sea_orm::{ActiveModelTrait, Set};
 use super::{NewImport, Source, repeat::Repeat, table, upload};
 use crate::service::{
     Session,
+    beside::Beside,
     csv::{self, Scanned},
     error::{Error, ErrorCode, Fault, Result},
     integration, organization,
@@ -157,8 +158,5 @@ pub(super) fn auto_manage_mode() -> Fault {
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(done) => Ok(done?),
-        Err(error) => Err(Error::internal(format!("file work ended early: {error}"))),
-    }
+    Ok(Beside::start(work).done().await??)
 }

@@ -12,7 +12,7 @@ use super::{
     revert::{self, LeftAlone},
     rows::{Logged, keep},
     users::line,
-    worker::{Work, cells},
+    worker::{AskedRow, Work, cells},
 };
 use crate::service::{
     Services,
@@ -121,9 +121,29 @@ async fn receipt(work: &Work<'_>, tx: &Tx, integration: &entities::Model) -> Res
     }
 }
 
+/// A row of a file of CRM users.
+pub(super) struct Asked {
+    row: Row,
+    incoming: Incoming,
+    faults: Vec<RowFault>,
+    /// The line of an earlier row with the same key.
+    first: Option<u64>,
+}
+
+impl AskedRow for Asked {
+    fn read(row: Row, first: Option<u64>) -> Self {
+        let (incoming, faults) = parse(&row);
+        Self { row, incoming, faults, first }
+    }
+
+    async fn take(work: &mut Work<'_>, rows: Vec<Self>, cursor: Position) -> Result<()> {
+        chunk(work, rows, cursor).await
+    }
+}
+
 /// Stages a chunk of rows, in one transaction.
-pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position) -> Result<()> {
-    let tx = work.services.db.write(work.job.organization_id).await?;
+async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()> {
+    let tx = work.services.db.write_chunk(work.job.organization_id).await?;
     let integration = match integration(work, &tx).await {
         Err(Error::Faults(faults)) => return fail(work, tx, faults).await,
         found => found?,
@@ -132,32 +152,30 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
     let mut counts = Counts::default();
     let mut kept = Vec::new();
     let mut staged = Vec::new();
-    for row in &rows {
+    for Asked { row, incoming, mut faults, first } in rows {
         if row.skipped {
             counts.add(RowOutcome::Skipped, 1);
-            kept.push(Logged::plain(line(row), RowOutcome::Skipped, cells(row)?));
+            kept.push(Logged::plain(line(&row), RowOutcome::Skipped, cells(&row)?));
             continue;
         }
-        let (incoming, mut faults) = parse(row);
-        let normalized =
-            if row.cells.iter().all(Option::is_none) { Err(Vec::new()) } else { normalize(&integration, &incoming) };
-        if let Some(first) = work.first_of_key(row)? {
+        let normalized = if !row.has_cells() { Err(Vec::new()) } else { normalize(&integration, &incoming) };
+        if let Some(first) = first {
             let message = format!("Line {first} has the same id. This row was left out.");
             faults.push(RowFault::at(ErrorCode::DuplicateInFile, "external_id", message));
         }
         match normalized {
             Ok(crm_user) if faults.is_empty() => {
-                staged.push(Staged { line: line(row), crm_user, cells: Some(cells(row)?) });
+                staged.push(Staged { line: line(&row), crm_user, cells: Some(cells(&row)?) });
             }
             normalized => {
                 faults.extend(normalized.err().unwrap_or_default().into_iter().map(row_fault));
                 counts.add(RowOutcome::Failed, 1);
-                kept.push(Logged::failed(line(row), cells(row)?, &faults)?);
+                kept.push(Logged::failed(line(&row), cells(&row)?, &faults)?);
             }
         }
     }
     stage(&tx, run, &staged).await?;
-    counts.stale = keep(&tx, work.job, &kept).await?;
+    counts.stale = keep(&tx, work.job, kept).await?;
     job::advance(&tx, work.job, counts, Some(cursor)).await?;
     tx.commit().await
 }

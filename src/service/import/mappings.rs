@@ -8,7 +8,7 @@ use super::{
     revert::{self, LeftAlone},
     rows::{Logged, keep},
     users::line,
-    worker::{Work, cells},
+    worker::{AskedRow, Work, cells},
 };
 use crate::service::{
     Services,
@@ -58,30 +58,51 @@ fn operation(row: &Row, faults: &mut Vec<RowFault>) -> Option<MappingOperation> 
     }
 }
 
+/// A row of a file of mappings.
+pub(super) struct Asked {
+    row: Row,
+    operation: Option<MappingOperation>,
+    faults: Vec<RowFault>,
+    /// The line of an earlier row with the same key.
+    first: Option<u64>,
+}
+
+impl AskedRow for Asked {
+    fn read(row: Row, first: Option<u64>) -> Self {
+        let mut faults = row.faults.clone();
+        let operation = operation(&row, &mut faults);
+        Self { row, operation, faults, first }
+    }
+
+    async fn take(work: &mut Work<'_>, rows: Vec<Self>, cursor: Position) -> Result<()> {
+        chunk(work, rows, cursor).await
+    }
+}
+
 /// Resolves a chunk of rows into the stage, in one transaction.
-pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position) -> Result<()> {
-    let tx = work.services.db.write(work.job.organization_id).await?;
+async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()> {
+    let tx = work.services.db.write_chunk(work.job.organization_id).await?;
     let integration = match integration(work, &tx).await {
         Err(Error::Faults(faults)) => return fail(work, tx, faults).await,
         found => found?,
     };
     let mut counts = Counts::default();
     let mut kept = Vec::new();
-    let mut rows_in: Vec<&Row> = Vec::new();
-    for row in &rows {
-        if row.skipped {
+    let mut asked: Vec<Asked> = Vec::new();
+    for row in rows {
+        if row.row.skipped {
             counts.add(RowOutcome::Skipped, 1);
-            kept.push(Logged::plain(line(row), RowOutcome::Skipped, cells(row)?));
+            kept.push(Logged::plain(line(&row.row), RowOutcome::Skipped, cells(&row.row)?));
         } else {
-            rows_in.push(row);
+            asked.push(row);
         }
     }
 
-    let user_refs: Vec<UserRef> =
-        rows_in.iter().map(|row| UserRef::Email(row.get(column::EMAIL).unwrap_or_default().to_owned())).collect();
+    let email = |asked: &Asked| asked.row.get(column::EMAIL).unwrap_or_default().to_owned();
+    let user_refs: Vec<UserRef> = asked.iter().map(|asked| UserRef::Email(email(asked))).collect();
     let users = users::locate(tx.connection(), tx.organization_id, &user_refs, "email").await?;
-    let named: Vec<&str> = rows_in.iter().map(|row| row.get(column::EXTERNAL_ID).unwrap_or_default()).collect();
-    let refs: Vec<_> = named.iter().map(|text| crm_users::by_text(text)).collect();
+    let named = |asked: &Asked| asked.row.get(column::EXTERNAL_ID).unwrap_or_default().to_owned();
+    let refs: Vec<_> = asked.iter().map(|asked| crm_users::by_text(&named(asked))).collect();
     let targets = crm_users::locate(tx.connection(), &integration, &refs, "external_id").await?;
 
     let mut staged = Rows::new(&[
@@ -92,10 +113,9 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
         ("alias_email", Kind::Text),
         ("cells", Kind::Text),
     ]);
-    for (((row, user), target), named) in rows_in.into_iter().zip(users).zip(targets).zip(named) {
-        let mut faults = row.faults.clone();
-        let has_cells = row.cells.iter().any(Option::is_some);
-        let operation = operation(row, &mut faults);
+    for ((Asked { row, operation, mut faults, first }, user), target) in asked.into_iter().zip(users).zip(targets) {
+        let named = row.get(column::EXTERNAL_ID).unwrap_or_default();
+        let has_cells = row.has_cells();
         let (mut user_id, mut crm_user_id, mut alias_email) = (None, None, None);
         if has_cells {
             match user {
@@ -117,18 +137,18 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
                 Err(fault) => faults.push(row_fault(fault)),
             }
         }
-        if let Some(first) = work.first_of_key(row)? {
+        if let Some(first) = first {
             let message =
                 format!("Line {first} has the same email; a file can map a user once. This row was left out.");
             faults.push(RowFault::at(ErrorCode::DuplicateInFile, "email", message));
         }
         match (operation, user_id) {
             (Some(operation), Some(user_id)) if faults.is_empty() => {
-                staged.add(&[&line(row), &operation, &user_id, &crm_user_id, &alias_email, &cells(row)?]);
+                staged.add(&[&line(&row), &operation, &user_id, &crm_user_id, &alias_email, &cells(&row)?]);
             }
             _ => {
                 counts.add(RowOutcome::Failed, 1);
-                kept.push(Logged::failed(line(row), cells(row)?, &faults)?);
+                kept.push(Logged::failed(line(&row), cells(&row)?, &faults)?);
             }
         }
     }
@@ -140,7 +160,7 @@ pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position)
         sql.rows(staged).push(" AS r");
         tx.execute(sql).await?;
     }
-    counts.stale = keep(&tx, work.job, &kept).await?;
+    counts.stale = keep(&tx, work.job, kept).await?;
     job::advance(&tx, work.job, counts, Some(cursor)).await?;
     tx.commit().await
 }
@@ -210,7 +230,7 @@ async fn keep_rows(stage: &Stage<'_>, job: &import_job::Model, rejected: bool) -
         if rejected && Task::of(job) == Task::Apply {
             kept.retain(|row| row.outcome == RowOutcome::Failed);
         }
-        stale.join(keep(stage.tx, job, &kept).await?);
+        stale.join(keep(stage.tx, job, kept).await?);
     }
 }
 

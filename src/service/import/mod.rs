@@ -7,6 +7,7 @@
 pub mod control;
 pub mod create;
 mod crm_users;
+mod input;
 pub(crate) mod job;
 pub mod log;
 mod mappings;

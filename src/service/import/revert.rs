@@ -81,6 +81,8 @@ async fn users(services: &Services, job: &import_job::Model, stop: &Cancellation
             Cursor::Made(id) => made(&tx, job, id).await?,
         };
         let Some(next) = next else {
+            drop(tx);
+            let tx = services.db.write(job.organization_id).await?;
             team::change::remove_empty(&tx, job.id).await?;
             job::finish(&tx, job, None).await?;
             return tx.commit().await;

@@ -48,34 +48,53 @@ impl Logged {
     }
 }
 
-/// Keeps rows as the job's task wants it; for a plan that is being carried out, tells those that differ from it. One
-/// statement, or two.
-pub async fn keep(tx: &Tx, job: &import_job::Model, logged: &[Logged]) -> Result<Stale> {
-    match Task::of(job) {
-        Task::ApplyPlan => compare(tx, job.id, logged).await,
-        task => {
-            let kept: Vec<&Logged> = logged.iter().filter(|row| task.keeps(row.outcome)).collect();
-            insert(tx, job.id, &kept).await?;
-            Ok(Stale::default())
+/// Rows to be kept as the job's task wants it.
+pub enum Keeping {
+    /// They are written down.
+    Write(Rows),
+    /// A plan is being carried out: they are compared with those that it has.
+    Compare(Vec<Logged>),
+}
+
+impl Keeping {
+    pub fn new(task: Task, logged: Vec<Logged>) -> Self {
+        if task == Task::ApplyPlan {
+            return Self::Compare(logged);
+        }
+        let mut rows = Rows::new(&[
+            ("line", Kind::Int),
+            ("outcome", Kind::Text),
+            ("cells", Kind::Text),
+            ("errors", Kind::Text),
+            ("changes", Kind::Text),
+            ("undo", Kind::Text),
+        ]);
+        for row in logged.iter().filter(|row| task.keeps(row.outcome)) {
+            rows.add(&[&row.line, &row.outcome, &row.cells, &row.errors, &row.changes, &row.undo]);
+        }
+        Self::Write(rows)
+    }
+
+    /// Keeps the rows; tells those that differ from the plan. One statement, or two.
+    pub async fn keep(self, tx: &Tx, job: ImportJobId) -> Result<Stale> {
+        match self {
+            Self::Compare(logged) => compare(tx, job, &logged).await,
+            Self::Write(rows) => {
+                insert(tx, job, rows).await?;
+                Ok(Stale::default())
+            }
         }
     }
 }
 
-/// Keeps rows: one statement.
-pub async fn insert(tx: &Tx, job: ImportJobId, logged: &[&Logged]) -> Result<()> {
-    if logged.is_empty() {
+/// [`Keeping`] at once.
+pub async fn keep(tx: &Tx, job: &import_job::Model, logged: Vec<Logged>) -> Result<Stale> {
+    Keeping::new(Task::of(job), logged).keep(tx, job.id).await
+}
+
+async fn insert(tx: &Tx, job: ImportJobId, rows: Rows) -> Result<()> {
+    if rows.is_empty() {
         return Ok(());
-    }
-    let mut rows = Rows::new(&[
-        ("line", Kind::Int),
-        ("outcome", Kind::Text),
-        ("cells", Kind::Text),
-        ("errors", Kind::Text),
-        ("changes", Kind::Text),
-        ("undo", Kind::Text),
-    ]);
-    for row in logged {
-        rows.add(&[&row.line, &row.outcome, &row.cells, &row.errors, &row.changes, &row.undo]);
     }
     let names = rows.names();
     let mut sql = tx.sql();

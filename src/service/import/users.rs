@@ -5,19 +5,21 @@ use entity::{ImportErrorPolicy, ImportPhase, ObjectVisibility, RowOutcome, UserR
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    input::Chunks,
     job::{self, Counts, Task},
-    rows::{Logged, keep},
-    worker::{Work, cells},
+    rows::{Keeping, Logged},
+    worker::{AskedRow, Work, cells},
 };
 use crate::service::{
+    beside::Beside,
     catalogue::{LicenseRef, ProfileRef},
     csv::{Position, Row, RowFault, users as column},
     db::Tx,
-    error::{ErrorCode, Fault, Result, Step},
+    error::{ErrorCode, Fault, Faults, Result, Step},
     team::TeamRef,
     user::{
         Attributes, Patch, UserRef,
-        apply::{Change, Operation, Options, Outcome, apply, plan},
+        apply::{Applied, Change, Operation, Options, Outcome, decide, plan},
     },
     value::{email, list},
 };
@@ -57,6 +59,39 @@ pub(super) fn row_fault(fault: Fault) -> RowFault {
     }
 }
 
+/// A row, and the change that it asks for.
+pub(super) struct Asked {
+    row: Row,
+    /// None of a row that is skipped, that comes to nothing, or that is left out.
+    change: Option<Change>,
+    faults: Vec<RowFault>,
+}
+
+impl AskedRow for Asked {
+    fn read(row: Row, first: Option<u64>) -> Self {
+        let (mut change, mut faults) = if row.skipped { (None, Vec::new()) } else { parse(&row) };
+        if let Some(line) = first {
+            // What the rules would say of a second row depends on what the first one did.
+            change = None;
+            let message =
+                format!("Line {line} has the same email; a file can do one thing to a user. This row was left out.");
+            faults.push(RowFault::at(ErrorCode::DuplicateInFile, "Email Address", message));
+        }
+        Self { row, change, faults }
+    }
+
+    async fn take(work: &mut Work<'_>, rows: Vec<Self>, cursor: Position) -> Result<()> {
+        let dry = is_dry(work);
+        let tx = work.services.db.write_chunk(work.job.organization_id).await?;
+        if cursor.line < FEW {
+            tx.plan_by_index().await?;
+        }
+        let counts = take(work, &tx, rows, dry).await?;
+        job::advance(&tx, work.job, counts, Some(cursor)).await?;
+        tx.commit().await
+    }
+}
+
 /// A row as a change, and what is wrong with its cells.
 fn parse(row: &Row) -> (Option<Change>, Vec<RowFault>) {
     let mut faults = row.faults.clone();
@@ -76,7 +111,7 @@ fn parse(row: &Row) -> (Option<Change>, Vec<RowFault>) {
     };
     let email = row.get(column::EMAIL).unwrap_or_default().to_owned();
     let Some(operation) = operation else {
-        if let (false, Err(problem)) = (row.cells.iter().all(Option::is_none), email::parse(&email)) {
+        if let (false, Err(problem)) = (!row.has_cells(), email::parse(&email)) {
             faults.push(RowFault::at(ErrorCode::InvalidEmail, "Email Address", problem.message));
         }
         return (None, faults);
@@ -169,32 +204,24 @@ fn is_dry(work: &Work<'_>) -> bool {
     }
 }
 
-/// Takes a chunk of rows in one transaction.
-pub(super) async fn chunk(work: &mut Work<'_>, rows: Vec<Row>, cursor: Position) -> Result<()> {
-    let dry = is_dry(work);
-    let tx = work.services.db.write(work.job.organization_id).await?;
-    if cursor.line < FEW {
-        tx.plan_by_index().await?;
-    }
-    let counts = take(work, &tx, &rows, dry).await?;
-    job::advance(&tx, work.job, counts, Some(cursor)).await?;
-    tx.commit().await
-}
-
 /// Goes over rows that were looked at before, for what the later ones depend on.
 pub(super) async fn replay(work: &mut Work<'_>, until: Position) -> Result<()> {
     if !is_dry(work) {
         return Ok(());
     }
-    let mut at = work.layout.first_row();
-    while at.offset < until.offset {
-        let rows = work.read(at).await?;
-        let Some(last) = rows.last() else { break };
-        at = last.next;
-        let changes: Vec<Change> =
-            rows.iter().filter(|row| row.offset < until.offset).filter_map(|row| parse(row).0).collect();
+    let first = work.layout.first_row();
+    if first.offset >= until.offset {
+        return Ok(());
+    }
+    let mut chunks = Chunks::<Asked>::from(&work.input, first);
+    while let Some((rows, next)) = chunks.next().await? {
+        let before = rows.into_iter().filter(|asked| asked.row.offset < until.offset);
+        let changes: Vec<Change> = before.filter_map(|asked| asked.change).collect();
         let tx = work.services.db.write(work.job.organization_id).await?;
         plan(&tx, &changes, &options(work), &mut work.overlay).await?;
+        if next.offset >= until.offset {
+            break;
+        }
     }
     Ok(())
 }
@@ -210,74 +237,75 @@ fn options(work: &Work<'_>) -> Options {
 }
 
 /// Works rows out and, unless `dry`, carries them out; keeps what the task wants kept.
-async fn take(work: &mut Work<'_>, tx: &Tx, rows: &[Row], dry: bool) -> Result<Counts> {
+async fn take(work: &mut Work<'_>, tx: &Tx, mut rows: Vec<Asked>, dry: bool) -> Result<Counts> {
+    let options = options(work);
+    let changes: Vec<Option<Change>> = rows.iter_mut().map(|asked| asked.change.take()).collect();
+    let are_asked: Vec<bool> = changes.iter().map(Option::is_some).collect();
+    let changes: Vec<Change> = changes.into_iter().flatten().collect();
+    let (decided, done) = if dry {
+        (None, plan(tx, &changes, &options, &mut work.overlay).await?)
+    } else {
+        let (decided, done) = decide(tx, &changes, &options).await?;
+        (Some(decided), done)
+    };
+    // What is kept is put down while what is changed is written.
     let task = Task::of(work.job);
+    let keeping = Beside::start(move || {
+        let mut done = done.into_iter();
+        let done = are_asked.into_iter().map(|is_asked| if is_asked { done.next() } else { None });
+        put_down(task, dry, rows.into_iter().zip(done))
+    });
+    if let Some(decided) = decided {
+        decided.write(tx, &options).await?;
+    }
+    let (mut counts, keeping) = keeping.done().await??;
+    counts.stale = keeping.keep(tx, work.job.id).await?;
+    Ok(counts)
+}
+
+/// Counts rows by what became of them, and puts down those that the task wants kept.
+fn put_down(
+    task: Task,
+    dry: bool,
+    rows: impl Iterator<Item = (Asked, Option<Result<Applied, Faults>>)>,
+) -> Result<(Counts, Keeping)> {
     // A file that is only checked changes nothing, so that nothing but its failures is to be told.
     let keeps = |outcome| task.keeps(outcome) && (task != Task::Apply || !dry || outcome == RowOutcome::Failed);
     let mut counts = Counts::default();
     let mut kept = Vec::new();
-    let mut changes = Vec::new();
-    let mut asked = Vec::new();
-    for row in rows {
-        if row.skipped {
-            counts.add(RowOutcome::Skipped, 1);
-            if keeps(RowOutcome::Skipped) {
-                kept.push(Logged::plain(line(row), RowOutcome::Skipped, cells(row)?));
-            }
-            continue;
-        }
-        let (change, mut faults) = parse(row);
-        let duplicate = work.first_of_key(row)?;
-        if let Some(line) = duplicate {
-            let message =
-                format!("Line {line} has the same email; a file can do one thing to a user. This row was left out.");
-            faults.push(RowFault::at(ErrorCode::DuplicateInFile, "Email Address", message));
-        }
-        match change {
-            // What the rules would say of a second row depends on what the first one did.
-            Some(change) if duplicate.is_none() => {
-                changes.push(change);
-                asked.push((row, faults));
-            }
-            _ => {
-                counts.add(RowOutcome::Failed, 1);
-                kept.push(Logged::failed(line(row), cells(row)?, &faults)?);
-            }
-        }
-    }
-    let options = options(work);
-    let done = if dry {
-        plan(tx, &changes, &options, &mut work.overlay).await?
-    } else {
-        apply(tx, &changes, &options).await?
-    };
-    for ((row, mut faults), done) in asked.into_iter().zip(done) {
-        match done {
-            Err(more) => {
-                faults.extend(more.into_iter().map(row_fault));
-                counts.add(RowOutcome::Failed, 1);
-                kept.push(Logged::failed(line(row), cells(row)?, &faults)?);
-            }
-            Ok(applied) => {
-                let outcome = match applied.outcome {
-                    Outcome::Created => RowOutcome::Created,
-                    Outcome::Updated => RowOutcome::Updated,
-                    Outcome::Unchanged => RowOutcome::Unchanged,
-                    Outcome::Deleted => RowOutcome::Deleted,
-                };
-                counts.add(outcome, 1);
-                if keeps(outcome) {
-                    let undo = match applied.undo.filter(|_| !dry) {
-                        Some(undo) => Some(serde_json::to_string(&undo)?),
-                        None => None,
-                    };
-                    kept.push(Logged::changed(line(row), outcome, cells(row)?, &applied.changes)?.with_undo(undo));
+    for (Asked { row, mut faults, .. }, done) in rows {
+        let applied = match done {
+            Some(Ok(applied)) => applied,
+            None if row.skipped => {
+                counts.add(RowOutcome::Skipped, 1);
+                if keeps(RowOutcome::Skipped) {
+                    kept.push(Logged::plain(line(&row), RowOutcome::Skipped, cells(&row)?));
                 }
+                continue;
             }
+            failed => {
+                faults.extend(failed.and_then(Result::err).into_iter().flatten().map(row_fault));
+                counts.add(RowOutcome::Failed, 1);
+                kept.push(Logged::failed(line(&row), cells(&row)?, &faults)?);
+                continue;
+            }
+        };
+        let outcome = match applied.outcome {
+            Outcome::Created => RowOutcome::Created,
+            Outcome::Updated => RowOutcome::Updated,
+            Outcome::Unchanged => RowOutcome::Unchanged,
+            Outcome::Deleted => RowOutcome::Deleted,
+        };
+        counts.add(outcome, 1);
+        if keeps(outcome) {
+            let undo = match applied.undo.filter(|_| !dry) {
+                Some(undo) => Some(serde_json::to_string(&undo)?),
+                None => None,
+            };
+            kept.push(Logged::changed(line(&row), outcome, cells(&row)?, &applied.changes)?.with_undo(undo));
         }
     }
-    counts.stale = keep(tx, work.job, &kept).await?;
-    Ok(counts)
+    Ok((counts, Keeping::new(task, kept)))
 }
 
 pub(super) fn line(row: &Row) -> i64 {
@@ -311,12 +339,11 @@ async fn publish(work: &mut Work<'_>, stop: &CancellationToken) -> Result<()> {
     job::reload(&tx, work.job).await?;
     tx.plan_by_index().await?;
     let mut counts = Counts::default();
-    let mut at = first;
-    loop {
-        let rows = work.read(at).await?;
-        let Some(last) = rows.last() else { break };
-        at = last.next;
-        counts.join(&take(work, &tx, &rows, false).await?);
+    let mut end = first;
+    let mut chunks = Chunks::<Asked>::from(&work.input, first);
+    while let Some((rows, next)) = chunks.next().await? {
+        end = next;
+        counts.join(&take(work, &tx, rows, false).await?);
         if stop.is_cancelled() {
             drop(tx);
             return work.release().await;
@@ -325,7 +352,7 @@ async fn publish(work: &mut Work<'_>, stop: &CancellationToken) -> Result<()> {
     let rejected = work.job.error_policy == ImportErrorPolicy::RejectFile && counts.failed > 0;
     if counts.stale.rows == 0 && !rejected {
         // The row of the job is touched last, so that an import can be canceled until here.
-        job::advance(&tx, work.job, counts, Some(at)).await?;
+        job::advance(&tx, work.job, counts, Some(end)).await?;
         job::finish(&tx, work.job, None).await?;
         return tx.commit().await;
     }

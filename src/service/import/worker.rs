@@ -1,7 +1,11 @@
 //! The worker: claims jobs and works them off, a chunk a transaction. A process that dies loses at most the chunk it was
 //! in; whoever claims the job next goes on from its cursor.
 
-use std::{fs::File, sync::Arc, time::Duration};
+use std::{
+    fs::File,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use entity::{ImportKind, ImportPhase, import_job};
 use object_store::{GetResultPayload, ObjectStoreExt, path::Path};
@@ -11,17 +15,16 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{
-    create::blocking,
     crm_users,
+    input::{Chunks, Input},
     job::{self, Task},
-    mappings, revert,
-    seen::{self, Seen},
-    users,
+    mappings, revert, users,
 };
 use crate::service::{
     Services,
+    beside::Beside,
     crm_user::id_kind,
-    csv::{Layout, Position, Reader, Row},
+    csv::{Layout, Position, Row},
     error::{Error, ErrorCode, Fault, Result},
     user::apply::Overlay,
     value::external_id::IdKind,
@@ -30,8 +33,6 @@ use crate::service::{
 /// Rows of a chunk, at most: the more, the more of them share what a transaction writes; but who changes something meanwhile
 /// waits for one.
 pub const CHUNK_ROWS: usize = 2_000;
-/// Bytes of a chunk, about, at most: one row may be 2 MiB.
-const CHUNK_BYTES: usize = 8 * 1024 * 1024;
 /// The tables that what is staged is brought into, and out of.
 pub const PUBLISHED: [&str; 6] = ["app_user", "crm_user", "crm_user_stage", "mapping", "mapping_stage", "user_link"];
 /// How often the queue is looked at when nobody wakes the worker.
@@ -116,12 +117,18 @@ pub(super) struct Work<'a> {
     pub services: &'a Services,
     pub job: &'a import_job::Model,
     pub layout: Arc<Layout>,
-    pub file: File,
-    pub seen: Seen,
-    /// How the external ids of the job's integration are read.
-    pub ids: IdKind,
+    pub input: Arc<Mutex<Input>>,
     /// What the rows so far would have done, where they go by without doing it.
     pub overlay: Overlay,
+}
+
+/// A row of a kind of import, worked out as far as the file alone tells.
+pub(super) trait AskedRow: Sized + Send + 'static {
+    /// `first` is the line of an earlier row with the same key.
+    fn read(row: Row, first: Option<u64>) -> Self;
+
+    /// Takes a chunk of them in one transaction; `cursor` is where the next one begins.
+    fn take(work: &mut Work<'_>, rows: Vec<Self>, cursor: Position) -> impl Future<Output = Result<()>> + Send;
 }
 
 async fn work(services: &Services, job: &import_job::Model, stop: &CancellationToken) -> Result<()> {
@@ -144,10 +151,22 @@ async fn work(services: &Services, job: &import_job::Model, stop: &CancellationT
         None => None,
     };
     let ids = integration.map_or(IdKind::Other, |integration| id_kind(integration.kind));
-    let mut work = Work { services, job: &job, layout, file, seen: Seen::default(), ids, overlay: Overlay::default() };
-    work.remember(cursor).await?;
-    if job.phase == ImportPhase::Rows && !work.go_over(cursor, stop).await? {
-        return work.release().await;
+    let (kind, of_file) = (job.kind, Arc::clone(&layout));
+    let input = Beside::start(move || Input::new(file, of_file, kind, ids, cursor)).done().await??;
+    let input = Arc::new(Mutex::new(input));
+    let mut work = Work { services, job: &job, layout, input, overlay: Overlay::default() };
+    if job.phase == ImportPhase::Rows {
+        let is_through = match job.kind {
+            ImportKind::Users => {
+                users::replay(&mut work, cursor).await?;
+                work.go_over::<users::Asked>(cursor, stop).await?
+            }
+            ImportKind::Mappings => work.go_over::<mappings::Asked>(cursor, stop).await?,
+            ImportKind::CrmUsers => work.go_over::<crm_users::Asked>(cursor, stop).await?,
+        };
+        if !is_through {
+            return work.release().await;
+        }
     }
     if job.kind != ImportKind::Users {
         services.db.look_again(&PUBLISHED).await?;
@@ -186,91 +205,15 @@ pub(super) async fn open(services: &Services, key: &str) -> Result<File> {
 
 impl Work<'_> {
     /// Takes the rows from `cursor` on, chunk by chunk; whether it came to the end before it was stopped.
-    async fn go_over(&mut self, mut cursor: Position, stop: &CancellationToken) -> Result<bool> {
+    async fn go_over<T: AskedRow>(&mut self, cursor: Position, stop: &CancellationToken) -> Result<bool> {
+        let mut chunks = Chunks::<T>::from(&self.input, cursor);
         while !stop.is_cancelled() {
             let begun = Instant::now();
-            let rows = self.read(cursor).await?;
-            let Some(last) = rows.last() else { return Ok(true) };
-            cursor = last.next;
-            match self.job.kind {
-                ImportKind::Users => users::chunk(self, rows, cursor).await?,
-                ImportKind::Mappings => mappings::chunk(self, rows, cursor).await?,
-                ImportKind::CrmUsers => crm_users::chunk(self, rows, cursor).await?,
-            }
+            let Some((rows, cursor)) = chunks.next().await? else { return Ok(true) };
+            T::take(self, rows, cursor).await?;
             pause(self.services, begun, stop).await;
         }
         Ok(false)
-    }
-
-    /// The rows from `from`, up to a chunk.
-    pub async fn read(&self, from: Position) -> Result<Vec<Row>> {
-        let (file, layout) = (self.file.try_clone()?, Arc::clone(&self.layout));
-        blocking(move || {
-            let mut rows = Vec::new();
-            let mut bytes = 0;
-            for row in Reader::open(file, &layout, from)? {
-                let row = row?;
-                bytes += row.raw.iter().map(String::len).sum::<usize>();
-                rows.push(row);
-                if rows.len() >= CHUNK_ROWS || bytes >= CHUNK_BYTES {
-                    break;
-                }
-            }
-            Ok(rows)
-        })
-        .await
-    }
-
-    /// Goes over the file for the keys that come more than once, and over the rows that are done already for where these
-    /// stand.
-    async fn remember(&mut self, until: Position) -> Result<()> {
-        let mut hashes = Vec::new();
-        let mut at = self.layout.first_row();
-        loop {
-            let rows = self.read(at).await?;
-            let Some(last) = rows.last() else { break };
-            at = last.next;
-            hashes.extend(rows.iter().filter_map(|row| self.key(row)).map(|key| seen::hash(&key)));
-        }
-        self.seen = Seen::among(hashes);
-        let mut at = self.layout.first_row();
-        while at.offset < until.offset && !self.seen.is_empty() {
-            let rows = self.read(at).await?;
-            let Some(last) = rows.last() else { break };
-            at = last.next;
-            for row in rows.iter().filter(|row| row.offset < until.offset) {
-                self.first_of_key(row)?;
-            }
-        }
-        if self.job.kind == ImportKind::Users {
-            users::replay(self, until).await?;
-        }
-        Ok(())
-    }
-
-    /// The normalised key of a row that is to be processed.
-    fn key(&self, row: &Row) -> Option<String> {
-        if row.skipped {
-            return None;
-        }
-        match self.job.kind {
-            ImportKind::Users => users::key(row),
-            ImportKind::Mappings => mappings::key(row),
-            ImportKind::CrmUsers => crm_users::key(row, self.ids),
-        }
-    }
-
-    /// The line of an earlier row with the same key, where there is one.
-    pub fn first_of_key(&mut self, row: &Row) -> Result<Option<u64>> {
-        let Some(key) = self.key(row) else { return Ok(None) };
-        let mut seen = std::mem::take(&mut self.seen);
-        let here = Position { offset: row.offset, line: row.line };
-        let first = seen.first(&key, here, |place| {
-            let row = Reader::open(self.file.try_clone()?, &self.layout, place)?.next().transpose()?;
-            Ok::<_, std::io::Error>(row.as_ref().and_then(|row| self.key(row)))
-        });
-        self.seen = seen;
-        Ok(first?.map(|place| place.line))
     }
 
     /// Gives the job back unfinished.

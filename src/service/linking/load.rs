@@ -2,20 +2,19 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use entity::{
-    CrmUserId, Email, ExternalId, IntegrationId, LinkState, MappingId, MappingSource, UserId, UserStatus, read_by_place,
-};
-use sea_orm::FromQueryResult;
+use entity::{CrmUserId, Email, ExternalId, IntegrationId, LinkState, MappingId, MappingSource, UserId, UserStatus};
+use serde::Deserialize;
 
 use super::{CHUNK, Touched, full_name};
 use crate::service::{
     clock::Time,
-    db::Tx,
+    db::{Tx, sql::Kind},
     error::Result,
     link::{self, Mapped, Match, Rules, Subject},
 };
 
-#[derive(FromQueryResult)]
+/// A user, its mapping with the CRM user that it leads to, and how it stands: the columns of [`USER`].
+#[derive(Deserialize)]
 pub(super) struct UserRow {
     pub id: UserId,
     pub email: Email,
@@ -32,23 +31,24 @@ pub(super) struct UserRow {
     pub state: Option<LinkState>,
 }
 
-read_by_place!(UserRow {
-    id,
-    email,
-    first_name,
-    last_name,
-    status,
-    mapping_id,
-    source,
-    warnings,
-    crm_user_id,
-    crm_email,
-    crm_name,
-    crm_is_active,
-    state,
-});
+const USER: &[(&str, Kind)] = &[
+    ("id", Kind::Uuid),
+    ("email", Kind::Text),
+    ("first_name", Kind::Text),
+    ("last_name", Kind::Text),
+    ("status", Kind::Text),
+    ("mapping_id", Kind::Uuid),
+    ("source", Kind::Text),
+    ("warnings", Kind::Int),
+    ("crm_user_id", Kind::Uuid),
+    ("crm_email", Kind::Text),
+    ("crm_name", Kind::Text),
+    ("crm_is_active", Kind::Bool),
+    ("state", Kind::Text),
+];
 
-#[derive(FromQueryResult)]
+/// A CRM user, and who is mapped to it: the columns of [`MATCH`].
+#[derive(Deserialize)]
 pub(super) struct MatchRow {
     pub id: CrmUserId,
     email: Email,
@@ -59,7 +59,15 @@ pub(super) struct MatchRow {
     holder: Option<UserId>,
 }
 
-read_by_place!(MatchRow { id, email, external_id, name, is_active, crm_created_at, holder });
+const MATCH: &[(&str, Kind)] = &[
+    ("id", Kind::Uuid),
+    ("email", Kind::Text),
+    ("external_id", Kind::Text),
+    ("name", Kind::Text),
+    ("is_active", Kind::Bool),
+    ("crm_created_at", Kind::Time),
+    ("holder", Kind::Uuid),
+];
 
 impl UserRow {
     /// The user as the rules see it. Which matches an administrator has removed is not known yet.
@@ -151,7 +159,7 @@ pub(super) async fn users(tx: &Tx, integration: IntegrationId, users: &[UserId])
     sql.equals("l.integration_id", integration);
     sql.push(" WHERE u.deleted_at IS NULL AND ").equals("u.organization_id", tx.organization_id);
     sql.push(" AND ").any_id("u.id", users);
-    Ok(sql.models(tx.connection()).await?)
+    Ok(sql.gathered_rows(USER, tx.connection()).await?)
 }
 
 /// The CRM users that carry the users' emails, by email.
@@ -168,7 +176,7 @@ pub(super) async fn matches(
         .equals("c.organization_id", tx.organization_id);
     sql.push(" AND ").equals("c.integration_id", integration).push(" AND ").any_text("c.email", &emails);
     let mut found: HashMap<Email, Vec<MatchRow>> = HashMap::new();
-    for row in sql.models::<MatchRow>(tx.connection()).await? {
+    for row in sql.gathered_rows::<MatchRow>(MATCH, tx.connection()).await? {
         found.entry(row.email.clone()).or_default().push(row);
     }
     Ok(found)

@@ -344,7 +344,7 @@ async fn upsert(
         }
     }
     if let Some(import) = options.import {
-        done.stale.join(keep(tx, import, &logged).await?);
+        done.stale.join(keep(tx, import, logged).await?);
     }
     if options.dry {
         return Ok(());

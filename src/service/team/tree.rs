@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DbErr};
 
 use super::TeamRef;
 use crate::service::{
-    db::Sql,
+    db::{Sql, sql::Kind},
     error::{ErrorCode, Fault},
     value::team_path,
 };
@@ -31,17 +31,10 @@ impl Tree {
     pub async fn load(db: &impl ConnectionTrait, organization_id: OrganizationId) -> Result<Self, DbErr> {
         let mut sql = Sql::new(db.get_database_backend());
         sql.push("SELECT id, parent_id, name FROM team WHERE ").equals("organization_id", organization_id);
-        let rows = sql
-            .map(db, |row| {
-                Ok((
-                    row.try_get::<TeamId>("", "id")?,
-                    row.try_get::<Option<TeamId>>("", "parent_id")?,
-                    row.try_get::<String>("", "name")?,
-                ))
-            })
-            .await?;
+        let columns = [("id", Kind::Uuid), ("parent_id", Kind::Uuid), ("name", Kind::Text)];
+        let teams: Vec<(TeamId, Option<TeamId>, String)> = sql.gathered_rows(&columns, db).await?;
         let mut tree = Self::default();
-        for (id, parent, name) in rows {
+        for (id, parent, name) in teams {
             tree.insert(id, parent, name);
         }
         Ok(tree)
@@ -109,6 +102,11 @@ impl Tree {
     /// The paths of all teams.
     pub fn paths(&self) -> HashMap<TeamId, String> {
         self.nodes.keys().map(|id| (*id, self.path(*id))).collect()
+    }
+
+    /// The team at this path, where there is one.
+    pub fn at(&self, path: &str) -> Option<TeamId> {
+        self.walk(&team_path::parse(path).ok()?)
     }
 
     fn walk(&self, names: &[String]) -> Option<TeamId> {

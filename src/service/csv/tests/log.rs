@@ -24,7 +24,7 @@ fn what_is_written_is_read_back() {
         let spaced = wrote.iter().any(|cell| cell.trim() != cell);
         assert_eq!(row.faults.is_empty(), !spaced || row.blank);
         if !row.blank {
-            let cells: Vec<&str> = row.cells.iter().flatten().map(String::as_str).collect();
+            let cells: Vec<&str> = (0..4).filter_map(|column| row.get(column)).collect();
             assert_eq!(cells, wrote.iter().map(|cell| cell.trim()).collect::<Vec<_>>());
         }
     }
@@ -48,7 +48,7 @@ fn the_log_of_a_file() {
 
     // Uploaded again as it is, it says the same.
     let (again, rows_again) = read(Kind::Mappings, &log);
-    assert_eq!(rows_again[0].cells, rows[0].cells);
+    (0..4).for_each(|column| assert_eq!(rows_again[0].get(column), rows[0].get(column)));
     assert_eq!(
         written(&[log_header(&again), log_row(&again, &rows_again[0].raw, 2, &faults)]),
         log,

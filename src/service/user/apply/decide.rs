@@ -1,6 +1,6 @@
 //! One change decided: what is wrong with it, all of it, or what the user becomes.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use entity::{Email, ManageMode, ObjectVisibility, TeamId, UserId, UserRole, UserStatus};
 
@@ -30,31 +30,31 @@ pub(super) fn decide(tx: &Tx, world: &mut World, change: &Change, options: &Opti
                 // Nobody is changed, but all else that is wrong is said too.
                 (Err(fault), UserRef::Email(_)) => {
                     draft.faults.push(fault);
-                    draft.blank(tx.clock.id())
+                    Arc::new(draft.blank(tx.clock.id()))
                 }
             };
-            let mut after = person.clone();
+            let mut after = Person::clone(&person);
             draft.attributes(&mut after, &change.attributes, false);
             draft.keep_an_admin(&person, Some(&after), "role");
             let teams = draft.finish(change.flawed)?;
-            Ok(settle(tx, world, person, Some(after), teams))
+            Ok(settle(tx, world, &person, Some(after), teams))
         }
         Operation::Suspend | Operation::Reactivate | Operation::Delete => {
-            let person = world.find(&change.user).map_err(|fault| vec![fault])?.clone();
+            let person = Arc::clone(world.find(&change.user).map_err(|fault| vec![fault])?);
             let after = match change.operation {
                 Operation::Suspend if person.status == UserStatus::Active => {
-                    Some(Person { status: UserStatus::Suspended, suspended_at: Some(tx.now), ..person.clone() })
+                    Some(Person { status: UserStatus::Suspended, suspended_at: Some(tx.now), ..Person::clone(&person) })
                 }
                 Operation::Reactivate if person.status == UserStatus::Suspended => {
-                    Some(Person { status: UserStatus::Active, suspended_at: None, ..person.clone() })
+                    Some(Person { status: UserStatus::Active, suspended_at: None, ..Person::clone(&person) })
                 }
                 Operation::Delete => None,
-                _ => Some(person.clone()),
+                _ => Some(Person::clone(&person)),
             };
             let mut draft = Draft::new(tx, world, options);
             draft.keep_an_admin(&person, after.as_ref(), "user");
             let teams = draft.finish(change.flawed)?;
-            Ok(settle(tx, world, person, after, teams))
+            Ok(settle(tx, world, &person, after, teams))
         }
     }
 }
@@ -78,7 +78,7 @@ fn add(tx: &Tx, world: &mut World, change: &Change, options: &Options) -> Result
 pub(super) fn settle(
     tx: &Tx,
     world: &mut World,
-    before: Person,
+    before: &Person,
     after: Option<Person>,
     teams: Vec<NewTeam>,
 ) -> Applied {
@@ -90,11 +90,11 @@ pub(super) fn settle(
     let (outcome, changes, undo) = match &after {
         None => {
             let changes = vec![changed("status", Some(before.status.as_str()), Some("DELETED"))];
-            (Outcome::Deleted, changes, Some(Undo::of(tx, &before, None)))
+            (Outcome::Deleted, changes, Some(Undo::of(tx, before, None)))
         }
-        Some(after) if *after == before => (Outcome::Unchanged, Vec::new(), None),
+        Some(after) if after == before => (Outcome::Unchanged, Vec::new(), None),
         Some(after) => {
-            (Outcome::Updated, differences(world, Some(&before), after), Some(Undo::of(tx, &before, Some(after))))
+            (Outcome::Updated, differences(world, Some(before), after), Some(Undo::of(tx, before, Some(after))))
         }
     };
     if outcome != Outcome::Unchanged {
@@ -178,6 +178,13 @@ const ATTRIBUTES: [Attribute; 11] = [
     },
 ];
 
+/// Each once.
+fn in_order<T: Ord>(mut ids: Vec<T>) -> Vec<T> {
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
 /// A change on its way: its faults, and the teams that it needs made.
 pub(super) struct Draft<'a> {
     tx: &'a Tx,
@@ -244,8 +251,8 @@ impl<'a> Draft<'a> {
             profile: self.default_profile(),
             status: UserStatus::Active,
             suspended_at: None,
-            managed: BTreeSet::new(),
-            licenses: BTreeSet::new(),
+            managed: Vec::new(),
+            licenses: Vec::new(),
             import_line: None,
             updated_at: Some(self.tx.now),
         }
@@ -298,7 +305,7 @@ impl<'a> Draft<'a> {
             Patch::Keep => {}
             Patch::Clear => person.managed.clear(),
             Patch::Set(teams) => {
-                person.managed = self.each(teams, |draft, team| draft.team(team, "managerOf")).into_iter().collect();
+                person.managed = in_order(self.each(teams, |draft, team| draft.team(team, "managerOf")));
             }
         }
         match &attributes.licenses {
@@ -306,7 +313,7 @@ impl<'a> Draft<'a> {
             Patch::Clear => person.licenses.clear(),
             Patch::Set(licenses) => {
                 let found = self.each(licenses, |draft, license| draft.take(draft.world.license(license)));
-                person.licenses = found.into_iter().collect();
+                person.licenses = in_order(found);
             }
         }
     }
@@ -351,6 +358,11 @@ impl<'a> Draft<'a> {
     }
 
     fn team(&mut self, team: &TeamRef, field: &'static str) -> Option<TeamId> {
+        if let TeamRef::Path(path) = team
+            && let Some(id) = self.world.paths.get(path)
+        {
+            return Some(*id);
+        }
         let tree = self.tree.as_ref().unwrap_or(&self.world.tree);
         match (tree.find(team, field), team) {
             (Ok(id), _) => Some(id),

@@ -96,11 +96,25 @@ pub struct FieldChange {
 
 /// Carries out the changes in their order; each that can't be carried out says why, and the others go on.
 pub async fn apply(tx: &Tx, changes: &[Change], options: &Options) -> Result<Vec<Result<Applied, Faults>>> {
-    let mut world = World::of_changes(tx, changes).await?;
-    let done: Vec<Result<Applied, Faults>> =
-        changes.iter().map(|change| decide::decide(tx, &mut world, change, options)).collect();
-    write::write(tx, &world, options).await?;
+    let (decided, done) = decide(tx, changes, options).await?;
+    decided.write(tx, options).await?;
     Ok(done)
+}
+
+/// Changes that are decided and not written.
+pub struct Decided(World);
+
+impl Decided {
+    pub async fn write(self, tx: &Tx, options: &Options) -> Result<()> {
+        write::write(tx, &self.0, options).await
+    }
+}
+
+/// The first half of [`apply`]: what is to be written, and what becomes of each change.
+pub async fn decide(tx: &Tx, changes: &[Change], options: &Options) -> Result<(Decided, Vec<Result<Applied, Faults>>)> {
+    let mut world = World::of_changes(tx, changes).await?;
+    let done = changes.iter().map(|change| decide::decide(tx, &mut world, change, options)).collect();
+    Ok((Decided(world), done))
 }
 
 /// What [`apply`] would do; nothing is written. `overlay` carries what earlier changes of the same plan would have done on

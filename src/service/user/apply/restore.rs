@@ -1,7 +1,10 @@
 //! Undoing what [`apply`](super::apply) did: a user who was made goes, one who was changed or deleted is as before. What
 //! has changed since is left alone.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use entity::{CrmUserId, ManageMode, UserId, mapping};
 use sea_orm::FromQueryResult;
@@ -105,7 +108,7 @@ pub async fn restore(tx: &Tx, rows: &[Restore], options: &Options) -> Result<Vec
             }
         }
     }
-    let mut world = World::load(tx, &ids, &emails).await?;
+    let mut world = World::load(tx, &ids, &emails, &[]).await?;
     let past = Past::load(tx, &deleted).await?;
     let done = rows.iter().map(|row| undo(tx, &mut world, &past, row, options)).collect();
     write::write(tx, &world, options).await?;
@@ -147,7 +150,7 @@ fn undo(tx: &Tx, world: &mut World, past: &Past, row: &Restore, options: &Option
             let mut draft = Draft::new(tx, world, options);
             draft.keep_an_admin(&person, None, "user");
             draft.finish(false)?;
-            settle(tx, world, person, None, Vec::new());
+            settle(tx, world, &person, None, Vec::new());
             return Ok(());
         }
         Restore::Changed(undo) => undo,
@@ -165,11 +168,11 @@ fn undo(tx: &Tx, world: &mut World, past: &Past, row: &Restore, options: &Option
     }
     check(world, &mut draft, &after);
     draft.finish(false)?;
-    settle(tx, world, person, Some(after), Vec::new());
+    settle(tx, world, &person, Some(after), Vec::new());
     Ok(())
 }
 
-fn now(world: &World, user: UserId) -> Option<&Person> {
+fn now(world: &World, user: UserId) -> Option<&Arc<Person>> {
     world.users.get(&user).and_then(|course| course.now.as_ref())
 }
 

@@ -1,22 +1,25 @@
 //! All that the changes at hand can depend on, read in a fixed number of statements.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use entity::{
     ConfigurationProfileId, Email, LicenseId, ManageMode, ObjectVisibility, OrganizationId, TeamId, UserId, UserRole,
-    UserStatus, app_user,
+    UserStatus,
 };
-
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::Change;
 use crate::service::{
     catalogue::{LicenseRef, ProfileRef},
     clock::Time,
-    db::{Sql, Tx, pairs_of},
+    db::{Sql, Tx, ids_of, sql::Kind},
     error::{ErrorCode, Fault, Result},
     organization,
-    team::Tree,
+    team::{TeamRef, Tree},
     user::UserRef,
     value::email,
 };
@@ -35,8 +38,10 @@ pub(super) struct Person {
     pub profile: ConfigurationProfileId,
     pub status: UserStatus,
     pub suspended_at: Option<Time>,
-    pub managed: BTreeSet<TeamId>,
-    pub licenses: BTreeSet<LicenseId>,
+    /// In order, each once.
+    pub managed: Vec<TeamId>,
+    /// In order, each once.
+    pub licenses: Vec<LicenseId>,
     /// The line of the import's file that made it.
     #[serde(default, skip)]
     pub import_line: Option<i64>,
@@ -45,22 +50,61 @@ pub(super) struct Person {
     pub updated_at: Option<Time>,
 }
 
+/// The columns of a [`Stored`].
+const STORED: &[(&str, Kind)] = &[
+    ("id", Kind::Uuid),
+    ("email", Kind::Text),
+    ("first_name", Kind::Text),
+    ("last_name", Kind::Text),
+    ("title", Kind::Text),
+    ("team_id", Kind::Uuid),
+    ("role", Kind::Text),
+    ("object_visibility", Kind::Text),
+    ("configuration_profile_id", Kind::Uuid),
+    ("status", Kind::Text),
+    ("suspended_at", Kind::Time),
+    ("import_line", Kind::Int),
+    ("updated_at", Kind::Time),
+    ("managed", Kind::Text),
+    ("licenses", Kind::Text),
+];
+
+/// A user as the database has it, with the teams that it manages and its licences gathered.
+#[derive(Deserialize)]
+struct Stored {
+    id: UserId,
+    email: Email,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    title: Option<String>,
+    team: Option<TeamId>,
+    role: UserRole,
+    object_visibility: ObjectVisibility,
+    profile: ConfigurationProfileId,
+    status: UserStatus,
+    suspended_at: Option<Time>,
+    import_line: Option<i64>,
+    updated_at: Time,
+    managed: Option<String>,
+    licenses: Option<String>,
+}
+
 impl Person {
-    fn from_row(row: app_user::Model) -> Self {
+    fn from_row(row: Stored) -> Self {
         Self {
             id: row.id,
             email: row.email,
             first_name: row.first_name,
             last_name: row.last_name,
             title: row.title,
-            team: row.team_id,
+            team: row.team,
             role: row.role,
             object_visibility: row.object_visibility,
-            profile: row.configuration_profile_id,
+            profile: row.profile,
             status: row.status,
             suspended_at: row.suspended_at,
-            managed: BTreeSet::new(),
-            licenses: BTreeSet::new(),
+            managed: in_order(row.managed.as_deref()),
+            licenses: in_order(row.licenses.as_deref()),
             import_line: row.import_line,
             updated_at: Some(row.updated_at),
         }
@@ -74,8 +118,15 @@ impl Person {
 /// A user before all changes and after those so far; `None` where there is no such user.
 #[derive(Debug, Clone)]
 pub(super) struct Course {
-    pub before: Option<Person>,
-    pub now: Option<Person>,
+    pub before: Option<Arc<Person>>,
+    pub now: Option<Arc<Person>>,
+}
+
+impl Course {
+    fn of(person: Person) -> Self {
+        let person = Arc::new(person);
+        Self { before: Some(Arc::clone(&person)), now: Some(person) }
+    }
 }
 
 /// A team that is to be made.
@@ -95,6 +146,8 @@ pub(super) struct World {
     touched: HashSet<UserId>,
     pub by_email: HashMap<String, UserId>,
     pub tree: Tree,
+    /// The teams that the changes name by path, as far as they are there.
+    pub paths: HashMap<String, TeamId>,
     pub new_teams: Vec<NewTeam>,
     pub licenses: HashMap<LicenseId, String>,
     pub profiles: HashMap<ConfigurationProfileId, String>,
@@ -139,32 +192,17 @@ impl World {
                 UserRef::Id(id) => ids.push(*id),
                 UserRef::Email(text) => emails.extend(email::parse(text)),
             }
-            emails.extend(change.attributes.email.value().and_then(|text| email::parse(text).ok()));
+            match (change.attributes.email.value(), &change.user) {
+                (Some(text), UserRef::Email(user)) if text == user => {}
+                (Some(text), _) => emails.extend(email::parse(text)),
+                (None, _) => {}
+            }
         }
-        Self::load(tx, &ids, &emails).await
+        Self::load(tx, &ids, &emails, changes).await
     }
 
-    /// The users of these ids and emails, and what all changes depend on.
-    pub async fn load(tx: &Tx, ids: &[UserId], emails: &[String]) -> Result<Self> {
-        let mut users: HashMap<UserId, Person> = HashMap::new();
-        let mut sql = tx.sql();
-        named(&mut sql, tx.organization_id, ids, emails);
-        for row in sql.models::<app_user::Model>(tx.connection()).await? {
-            users.insert(row.id, Person::from_row(row));
-        }
-        if !users.is_empty() {
-            let ids: Vec<UserId> = users.keys().copied().collect();
-            for (id, team) in pairs::<TeamId>(tx, "team_manager", "team_id", &ids).await? {
-                users.entry(id).and_modify(|user| {
-                    user.managed.insert(team);
-                });
-            }
-            for (id, license) in pairs::<LicenseId>(tx, "user_license", "license_id", &ids).await? {
-                users.entry(id).and_modify(|user| {
-                    user.licenses.insert(license);
-                });
-            }
-        }
+    /// The users of these ids and emails, and what all changes depend on, these in particular.
+    pub async fn load(tx: &Tx, ids: &[UserId], emails: &[String], changes: &[Change]) -> Result<Self> {
         let mut licenses = HashMap::new();
         let mut profiles = HashMap::new();
         let mut default_profile = None;
@@ -183,13 +221,22 @@ impl World {
         sql.push("SELECT COUNT(*) AS n FROM app_user WHERE ").equals("organization_id", tx.organization_id);
         sql.push(" AND deleted_at IS NULL AND role = 'ADMIN' AND status = 'ACTIVE'");
         let active_admins = sql.number(tx.connection()).await?;
+        let manage_mode = organization::manage_mode(tx).await?;
+        let tree = Tree::load(tx.connection(), tx.organization_id).await?;
+        let mut sql = tx.sql();
+        named(&mut sql, tx.organization_id, ids, emails);
+        // The database finds the users while the paths are followed.
+        let (users, paths) =
+            tokio::join!(sql.gathered_rows::<Stored>(STORED, tx.connection()), async { paths(&tree, changes) });
+        let users: Vec<Person> = users?.into_iter().map(Person::from_row).collect();
         Ok(Self {
-            manage_mode: organization::manage_mode(tx).await?,
-            by_email: users.values().map(|user| (user.email.0.clone(), user.id)).collect(),
-            users: users.into_iter().map(|(id, p)| (id, Course { before: Some(p.clone()), now: Some(p) })).collect(),
+            manage_mode,
+            by_email: users.iter().map(|user| (user.email.0.clone(), user.id)).collect(),
+            users: users.into_iter().map(|person| (person.id, Course::of(person))).collect(),
             order: Vec::new(),
             touched: HashSet::new(),
-            tree: Tree::load(tx.connection(), tx.organization_id).await?,
+            tree,
+            paths,
             new_teams: Vec::new(),
             licenses,
             profiles,
@@ -201,7 +248,7 @@ impl World {
     }
 
     /// The user that a change names.
-    pub fn find(&self, user: &UserRef) -> Result<&Person, Fault> {
+    pub fn find(&self, user: &UserRef) -> Result<&Arc<Person>, Fault> {
         match user {
             UserRef::Id(id) => self
                 .users
@@ -222,7 +269,8 @@ impl World {
     /// Puts a user as a change left it; `None` when it is gone.
     pub fn put(&mut self, id: UserId, now: Option<Person>) {
         let course = self.users.entry(id).or_insert(Course { before: None, now: None });
-        let admin = |person: &Option<Person>| i64::from(person.as_ref().is_some_and(Person::is_active_admin));
+        let now = now.map(Arc::new);
+        let admin = |person: &Option<Arc<Person>>| i64::from(person.as_ref().is_some_and(|p| p.is_active_admin()));
         self.active_admins += admin(&now) - admin(&course.now);
         if let Some(person) = &course.now {
             self.by_email.remove(person.email.as_str());
@@ -290,19 +338,48 @@ fn unknown<'a>(
 
 /// Adds a statement that finds users by id and by email. For an OR of the two, SQLite would go through all users.
 fn named(sql: &mut Sql, organization_id: OrganizationId, ids: &[UserId], emails: &[String]) {
-    const USERS: &str = "SELECT * FROM app_user WHERE deleted_at IS NULL AND ";
-    sql.push(USERS).equals("organization_id", organization_id).push(" AND ").any_text("email", emails);
+    let users = |sql: &mut Sql| {
+        sql.push("SELECT u.id, u.email, u.first_name, u.last_name, u.title, u.team_id, u.role, u.object_visibility, ");
+        sql.push("u.configuration_profile_id, u.status, u.suspended_at, u.import_line, u.updated_at");
+        for (table, column, name) in
+            [("team_manager", "x.team_id", "managed"), ("user_license", "x.license_id", "licenses")]
+        {
+            sql.push(", (SELECT ").gathered(column).push(" FROM ").push(table).push(" x WHERE x.organization_id = ");
+            sql.push("u.organization_id AND x.user_id = u.id) AS ").push(name);
+        }
+        sql.push(" FROM app_user u WHERE u.deleted_at IS NULL AND ").equals("u.organization_id", organization_id);
+        sql.push(" AND ");
+    };
+    users(sql);
+    sql.any_text("u.email", emails);
     if !ids.is_empty() {
-        sql.push(" UNION ALL ").push(USERS).equals("organization_id", organization_id).push(" AND ").any_id("id", ids);
+        sql.push(" UNION ALL ");
+        users(sql);
+        sql.any_id("u.id", ids);
     }
 }
 
-async fn pairs<T: From<Uuid>>(tx: &Tx, table: &str, column: &str, users: &[UserId]) -> Result<Vec<(UserId, T)>> {
-    let mut sql = tx.sql();
-    sql.push("SELECT ").gathered_pairs("user_id", column).push(" FROM ").push(table).push(" WHERE ");
-    sql.equals("organization_id", tx.organization_id).push(" AND ").any_id("user_id", users);
-    let gathered: Vec<Option<String>> = sql.map(tx.connection(), |row| row.try_get_by_index(0)).await?;
-    Ok(gathered.iter().flatten().flat_map(|gathered| pairs_of(gathered)).collect())
+/// The teams that these changes name by path, as far as they are there: the same few, again and again.
+fn paths(tree: &Tree, changes: &[Change]) -> HashMap<String, TeamId> {
+    let mut paths = HashMap::new();
+    for attributes in changes.iter().map(|change| &change.attributes) {
+        for team in attributes.team.value().into_iter().chain(attributes.manager_of.value().into_iter().flatten()) {
+            if let TeamRef::Path(path) = team
+                && !paths.contains_key(path)
+                && let Some(id) = tree.at(path)
+            {
+                paths.insert(path.clone(), id);
+            }
+        }
+    }
+    paths
+}
+
+/// The ids of a text that the database gathered, in order.
+fn in_order<T: From<Uuid> + Ord>(gathered: Option<&str>) -> Vec<T> {
+    let mut ids: Vec<T> = gathered.into_iter().flat_map(ids_of).collect();
+    ids.sort_unstable();
+    ids
 }
 
 /// Licences and profiles: whether it is a licence, whether it is the default, id and name.
@@ -349,8 +426,8 @@ mod tests {
             sql.push("EXPLAIN QUERY PLAN ");
             named(&mut sql, OrganizationId(Uuid::nil()), ids, emails);
             let plan: Vec<String> = sql.map(db.reader(), |row| row.try_get("", "detail")).await.unwrap();
-            assert!(plan.iter().any(|step| step.starts_with("SEARCH app_user USING INDEX")), "{plan:?}");
-            assert!(!plan.iter().any(|step| step.starts_with("SCAN app_user")), "{plan:?}");
+            assert!(plan.iter().any(|step| step.starts_with("SEARCH u USING INDEX")), "{plan:?}");
+            assert!(!plan.iter().any(|step| step.starts_with("SCAN u")), "{plan:?}");
         }
     }
 }

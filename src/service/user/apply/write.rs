@@ -10,12 +10,13 @@ use super::{
     world::{Person, World},
 };
 use crate::service::{
+    beside::Beside,
     clock::Time,
     db::{Rows, Tx, sql::Kind},
     error::Result,
     linking::{self, Touched, full_name},
     value::text,
-    words::{self, Changed, Words},
+    words::{self, Changed, Difference, Words},
 };
 
 const PERSON: &[(&str, Kind)] = &[
@@ -116,16 +117,17 @@ pub(super) async fn write(tx: &Tx, world: &World, options: &Options) -> Result<(
             (Some(_), None) => gone.push(id),
             _ => continue,
         }
-        let (before, after) = (texts(course.before.as_ref()), texts(course.now.as_ref()));
+        let (before, after) = (texts(course.before.as_deref()), texts(course.now.as_deref()));
         if before != after {
             words.push(Changed { id: id.0, before, after });
         }
         if let Some(after) = &course.now
-            && concerns_linking(course.before.as_ref(), after)
+            && concerns_linking(course.before.as_deref(), after)
         {
             touched.users.push(id);
         }
     }
+    let words = Beside::start(move || Difference::of(&words));
     // Whoever is gone frees an email that somebody new may use in the same step.
     touched.crm_users = delete(tx, &gone, options).await?;
     insert(tx, new, options).await?;
@@ -135,7 +137,7 @@ pub(super) async fn write(tx: &Tx, world: &World, options: &Options) -> Result<(
     pairs(tx, world, "team_manager", "team_id", managed).await?;
     let licenses = |person: &Person| person.licenses.iter().map(|license| license.0).collect::<Vec<_>>();
     pairs(tx, world, "user_license", "license_id", licenses).await?;
-    words::update(tx, Words::User, None, &words).await?;
+    words.done().await?.write(tx, Words::User, None).await?;
     remap(tx, world, options).await?;
     linking::run(tx, None, &touched, None).await?;
     Ok(())
@@ -271,8 +273,8 @@ async fn pairs(
     const COLUMNS: &[(&str, Kind)] = &[("user_id", Kind::Uuid), ("other", Kind::Uuid)];
     let (mut gone, mut new) = (Rows::new(COLUMNS), Rows::new(COLUMNS));
     for course in world.order.iter().filter_map(|id| world.users.get(id)) {
-        let before = course.before.as_ref().map(&of).unwrap_or_default();
-        let after = course.now.as_ref().map(&of).unwrap_or_default();
+        let before = course.before.as_deref().map(&of).unwrap_or_default();
+        let after = course.now.as_deref().map(&of).unwrap_or_default();
         let Some(id) = course.before.as_ref().or(course.now.as_ref()).map(|person| person.id) else { continue };
         for other in before.iter().filter(|other| !after.contains(other)) {
             gone.add(&[&id, other]);
