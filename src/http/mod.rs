@@ -23,7 +23,7 @@ mod steps;
 mod upload;
 mod websocket;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware, routing::get};
 use metrics_exporter_prometheus::PrometheusHandle;
@@ -42,17 +42,27 @@ pub use client::Peer;
 pub use front::StatementCount;
 pub use serve::{Serving, serve};
 
-/// What the handlers work with.
+/// What the handlers work with: one of it, that all requests share.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Shared>);
+
+pub struct Shared {
     services: Arc<Services>,
     api: Arc<Api>,
-    settings: Arc<FrontSettings>,
-    persisted: Arc<Persisted>,
-    admission: Arc<Admission>,
+    settings: FrontSettings,
+    persisted: Persisted,
+    admission: Admission,
     metrics: PrometheusHandle,
     /// Cancelled when the process is to stop: connections that would stay open end then.
     stop: CancellationToken,
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
 }
 
 /// Every address that is answered.
@@ -72,15 +82,15 @@ pub fn router(services: Arc<Services>, settings: FrontSettings, stop: Cancellati
     let api = Api::new(limits, settings.introspection).map_err(|error| format!("the schema is broken: {error}"))?;
     let persisted = persisted(&api, &settings)?;
     let cors = cors::layer(&settings.cors_origins);
-    let app = App {
+    let app = App(Arc::new(Shared {
         services,
         api: Arc::new(api),
-        persisted: Arc::new(persisted),
-        admission: Arc::new(Admission::new(&settings)),
-        settings: Arc::new(settings),
+        persisted,
+        admission: Admission::new(&settings),
+        settings,
         metrics: telemetry::metrics::handle(),
         stop,
-    };
+    }));
     // A file is compressed while it is sent, where that is asked for: the fastest way is to be no slower than the file.
     let compressed = CompressionLayer::new().quality(CompressionLevel::Fastest);
     let router = Router::new()
