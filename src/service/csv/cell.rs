@@ -43,8 +43,28 @@ impl CellParser {
     /// The cells of one record without its line end; none for an empty one. A quote that is still open at its end is
     /// taken as closed there. What is not UTF-8 (the scan lets none through) becomes U+FFFD.
     pub(super) fn parse(&mut self, record: &[u8]) -> Vec<String> {
+        let number = self.split(record);
+        let cells = (0..number).map(|at| self.cell(at)).collect();
+        self.shrink();
+        cells
+    }
+
+    /// One of the cells that [`parse`](Self::parse) would give.
+    pub(super) fn nth(&mut self, record: &[u8], at: usize) -> Option<String> {
+        let cell = (at < self.split(record)).then(|| self.cell(at));
+        self.shrink();
+        cell
+    }
+
+    fn cell(&self, at: usize) -> String {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        String::from_utf8_lossy(&self.output[start..self.ends[at]]).into_owned()
+    }
+
+    /// Takes a record apart; the number of its cells.
+    fn split(&mut self, record: &[u8]) -> usize {
         if record.is_empty() {
-            return Vec::new();
+            return 0;
         }
         let commas = record.iter().filter(|byte| **byte == b',').count();
         self.output.resize(record.len() + 1, 0);
@@ -53,20 +73,17 @@ impl CellParser {
         let (output, ends) = (&mut self.output[written..], &mut self.ends[ended..]);
         let (result, _, _, last) = self.core.read_record(&[], output, ends);
         debug_assert_eq!(result, ReadRecordResult::Record, "the record is whole");
-        let mut start = 0;
-        let mut cells = Vec::with_capacity(ended + last);
-        for end in &self.ends[..ended + last] {
-            cells.push(String::from_utf8_lossy(&self.output[start..*end]).into_owned());
-            start = *end;
-        }
         self.core.reset();
         self.prime();
-        // A long record must not hold its room for the rest of the file.
+        ended + last
+    }
+
+    /// A long record must not hold its room for the rest of the file.
+    fn shrink(&mut self) {
         self.output.truncate(64 * 1024);
         self.output.shrink_to(64 * 1024);
         self.ends.truncate(64);
         self.ends.shrink_to(4 * 1024);
-        cells
     }
 
     /// A fresh core takes a byte-order mark off what it reads first; here that would be off a cell. A line end before
@@ -121,6 +138,9 @@ mod tests {
             ("\u{feff}a,é", vec!["\u{feff}a", "é"]),
         ] {
             assert_eq!(parser.parse(record.as_bytes()), cells, "{record:?}");
+            for at in 0..=cells.len() {
+                assert_eq!(parser.nth(record.as_bytes(), at).as_deref(), cells.get(at).copied(), "{record:?}");
+            }
         }
     }
 }

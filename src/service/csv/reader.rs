@@ -78,7 +78,17 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         })
     }
 
-    fn read(&mut self) -> io::Result<Option<Row>> {
+    /// The values of one column from here on, row by row: all that [`Row::get`] has, and perhaps some that it leaves out.
+    pub fn values(mut self, column: usize) -> impl Iterator<Item = io::Result<Option<String>>> {
+        let value = move |layout: &Layout, parser: &mut CellParser, record: Record<'_>| {
+            let place = layout.place(column).filter(|_| !record.is_cut())?;
+            Some(unguard(&parser.nth(record.bytes, place)?).trim().to_owned())
+        };
+        std::iter::from_fn(move || self.read(value).transpose())
+    }
+
+    /// The next record, as `read` reads it.
+    fn read<T>(&mut self, read: impl Fn(&Layout, &mut CellParser, Record<'_>) -> T) -> io::Result<Option<T>> {
         loop {
             let chunk = self.input.fill_buf()?;
             let complete = if chunk.is_empty() {
@@ -92,7 +102,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
                 complete
             };
             if complete {
-                return Ok(Some(row(self.layout, &mut self.parser, self.splitter.record())));
+                return Ok(Some(read(self.layout, &mut self.parser, self.splitter.record())));
             }
         }
     }
@@ -102,7 +112,7 @@ impl<R: Read + Seek> Iterator for Reader<'_, R> {
     type Item = io::Result<Row>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        self.read().transpose()
+        self.read(row).transpose()
     }
 }
 

@@ -410,3 +410,35 @@ impl Tx {
         self.txn.commit().await.map_err(Error::from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+
+    use super::*;
+
+    async fn pragma(tx: &Tx, name: &str) -> i32 {
+        let mut sql = tx.sql();
+        sql.push("PRAGMA ").push(name);
+        sql.map(tx.connection(), |row| row.try_get_by_index(0)).await.unwrap()[0]
+    }
+
+    #[tokio::test]
+    async fn all_but_the_chunks_of_imports_wait_for_the_disk() {
+        let folder = TempDir::new().unwrap();
+        let url = format!("sqlite://{}", folder.path().join("counterpart.db").display());
+        let db = Db::connect(&DbOptions::new(url, 1), Clock::system()).await.unwrap();
+        let organization = OrganizationId(uuid::Uuid::nil());
+        let (full, normal) = (2, 1);
+        for _ in 0..2 {
+            let tx = db.write(organization).await.unwrap();
+            assert_eq!((pragma(&tx, "synchronous").await, pragma(&tx, "temp_store").await), (full, 1));
+            tx.commit().await.unwrap();
+            let tx = db.write_chunk(organization).await.unwrap();
+            assert_eq!((pragma(&tx, "synchronous").await, pragma(&tx, "temp_store").await), (normal, 2));
+            drop(tx);
+        }
+        let tx = db.begin().await.unwrap();
+        assert_eq!(pragma(&tx, "synchronous").await, full);
+    }
+}

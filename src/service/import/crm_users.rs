@@ -27,13 +27,7 @@ use crate::service::{
         publish::{Options, Published, Staged, publish, stage},
         undo::undo,
     },
-    value::external_id::{self, IdKind},
 };
-
-/// The normalised key of a row: a Salesforce id of 15 characters and the same of 18 are one.
-pub(super) fn key(row: &Row, ids: IdKind) -> Option<String> {
-    external_id::parse(ids, row.get(column::EXTERNAL_ID)?).ok()
-}
 
 fn column_of(field: &str) -> &'static str {
     match field {

@@ -10,16 +10,17 @@ use std::{
 use entity::ImportKind;
 
 use super::{
-    crm_users, mappings,
     seen::{self, Seen},
-    users,
     worker::{AskedRow, CHUNK_ROWS},
 };
 use crate::service::{
     beside::Beside,
-    csv::{Layout, Position, Reader, Row},
+    csv::{self as column, Layout, Position, Reader, Row},
     error::Result,
-    value::external_id::IdKind,
+    value::{
+        email,
+        external_id::{self, IdKind},
+    },
 };
 
 /// Bytes of a chunk, about, at most: one row may be 2 MiB.
@@ -42,8 +43,8 @@ impl Input {
     pub fn new(file: File, layout: Arc<Layout>, kind: ImportKind, ids: IdKind, until: Position) -> io::Result<Self> {
         let mut input = Self { file, layout, kind, ids, seen: Seen::default() };
         let mut hashes = Vec::new();
-        for row in input.reader(input.layout.first_row())? {
-            hashes.extend(input.key(&row?).map(|key| seen::hash(&key)));
+        for value in input.reader(input.layout.first_row())?.values(input.column()) {
+            hashes.extend(value?.and_then(|value| input.normalized(&value)).map(|key| seen::hash(&key)));
         }
         input.seen = Seen::among(hashes);
         let mut at = input.layout.first_row();
@@ -79,13 +80,23 @@ impl Input {
 
     /// The normalised key of a row that is to be processed.
     fn key(&self, row: &Row) -> Option<String> {
-        if row.skipped {
-            return None;
-        }
+        if row.skipped { None } else { self.normalized(row.get(self.column())?) }
+    }
+
+    /// The column of the key.
+    fn column(&self) -> usize {
         match self.kind {
-            ImportKind::Users => users::key(row),
-            ImportKind::Mappings => mappings::key(row),
-            ImportKind::CrmUsers => crm_users::key(row, self.ids),
+            ImportKind::Users => column::users::EMAIL,
+            ImportKind::Mappings => column::mappings::EMAIL,
+            ImportKind::CrmUsers => column::crm_users::EXTERNAL_ID,
+        }
+    }
+
+    /// The one form of a key; a Salesforce id of 15 characters and the same of 18 are one.
+    fn normalized(&self, key: &str) -> Option<String> {
+        match self.kind {
+            ImportKind::Users | ImportKind::Mappings => email::parse(key).ok(),
+            ImportKind::CrmUsers => external_id::parse(self.ids, key).ok(),
         }
     }
 

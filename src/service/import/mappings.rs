@@ -23,13 +23,7 @@ use crate::service::{
         publish::{self, Stage},
     },
     user::{UserRef, locate as users},
-    value::email,
 };
-
-/// The normalised key of a row.
-pub(super) fn key(row: &Row) -> Option<String> {
-    row.get(column::EMAIL).and_then(|text| email::parse(text).ok())
-}
 
 fn row_fault(fault: Fault) -> RowFault {
     match fault.path.first() {

@@ -30,11 +30,6 @@ const FEW: u64 = 20_000;
 /// What clears an attribute.
 const CLEAR: &str = "#N/A";
 
-/// The normalised key of a row.
-pub(super) fn key(row: &Row) -> Option<String> {
-    row.get(column::EMAIL).and_then(|text| email::parse(text).ok())
-}
-
 /// The column of the file that a field of the API stands in.
 fn column_of(field: &str) -> &'static str {
     match field {

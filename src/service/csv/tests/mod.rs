@@ -35,6 +35,14 @@ fn read(kind: Kind, file: impl AsRef<[u8]>) -> (Layout, Vec<Row>) {
     let scanned = scan_as(kind, HeaderMode::Exact, &file).unwrap();
     let rows = rows_from(file.as_ref(), &scanned.layout, scanned.layout.first_row());
     assert_eq!(rows.len() as u64, scanned.rows, "both passes count the same");
+    for column in 0..kind.table().columns.len() {
+        let reader = Reader::open(Cursor::new(&file), &scanned.layout, scanned.layout.first_row()).unwrap();
+        let values: Vec<Option<String>> = reader.values(column).map(Result::unwrap).collect();
+        assert_eq!(values.len(), rows.len());
+        for (row, value) in rows.iter().zip(&values).filter(|(row, _)| row.get(column).is_some()) {
+            assert_eq!(row.get(column), value.as_deref(), "line {}", row.line);
+        }
+    }
     (scanned.layout, rows)
 }
 
