@@ -212,19 +212,35 @@ impl State {
         }
     }
 
-    /// A user without a mapping gets the one active and free CRM user with its email, unless a row took them apart.
+    /// A user gets the one active CRM user with its email, unless a row took them apart: who has no mapping, and who has an
+    /// automatic one to an active CRM user that carries the email no longer. It must be free, or be left in the same step.
     fn link(&mut self) {
+        let mut wishes: BTreeMap<u64, &'static str> = BTreeMap::new();
         for (email, user) in &self.users {
-            if self.mappings.contains_key(&user.id) {
-                continue;
+            let carries = |crm: &CrmUser| crm.active && crm.email.as_ref() == Some(email);
+            let may_move = self.mappings.get(&user.id).is_none_or(|mapping| {
+                let target = &self.crm[mapping.target];
+                !mapping.manual && target.active && !carries(target)
+            });
+            let matches: Vec<&'static str> =
+                self.crm.iter().filter(|(_, crm)| carries(crm)).map(|(id, _)| *id).collect();
+            if let ([only], true) = (&matches[..], may_move)
+                && !self.removed.contains(&(user.id, *only))
+            {
+                wishes.insert(user.id, only);
             }
-            let carry = |crm: &CrmUser| crm.active && crm.email.as_ref() == Some(email);
-            let matches: Vec<&str> = self.crm.iter().filter(|(_, crm)| carry(crm)).map(|(id, _)| *id).collect();
-            let [only] = matches[..] else { continue };
-            let taken = self.mappings.values().any(|mapping| mapping.target == only);
-            if !taken && !self.removed.contains(&(user.id, only)) {
-                self.mappings.insert(user.id, Mapping { target: only, alias: None, manual: false });
-            }
+        }
+        // Who would leave may have to stay, and then keeps what another wishes for.
+        loop {
+            let kept = |target: &str| {
+                let mut holders = self.mappings.iter().filter(|(_, mapping)| mapping.target == target);
+                holders.any(|(user, _)| !wishes.contains_key(user))
+            };
+            let Some(user) = wishes.iter().find(|(_, target)| kept(target)).map(|(user, _)| *user) else { break };
+            wishes.remove(&user);
+        }
+        for (user, target) in wishes {
+            self.mappings.insert(user, Mapping { target, alias: None, manual: false });
         }
     }
 
