@@ -38,7 +38,7 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-crate::read_by_place!(Model {
+crate::rows::read_by_place!(Model {
     organization_id,
     id,
     integration_id,

@@ -62,7 +62,6 @@ pub fn about(column: &str, error: &DbErr) -> DbErr {
 }
 
 /// Reads rows of a kind that is read often by the places of their columns, which are its fields.
-#[macro_export]
 macro_rules! read_by_place {
     ($row:ident { $($column:ident),+ $(,)? }) => {
         impl $crate::FromRows for $row {
@@ -82,3 +81,5 @@ macro_rules! read_by_place {
         }
     };
 }
+
+pub(crate) use read_by_place;

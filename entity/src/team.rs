@@ -27,4 +27,13 @@ pub struct Model {
 
 impl ActiveModelBehavior for ActiveModel {}
 
-crate::read_by_place!(Model { organization_id, id, parent_id, name, created_at, updated_at, crm_role, import_job_id });
+crate::rows::read_by_place!(Model {
+    organization_id,
+    id,
+    parent_id,
+    name,
+    created_at,
+    updated_at,
+    crm_role,
+    import_job_id
+});

@@ -224,9 +224,10 @@ impl Kind {
     /// The column as JSON has it.
     fn gathered(self, name: &str, is_postgres: bool) -> String {
         match self {
-            _ if is_postgres => name.to_owned(),
-            Self::Uuid => format!("nullif(hex({name}), '')"),
-            Self::Bool => format!("json(CASE WHEN {name} THEN 'true' WHEN NOT {name} THEN 'false' ELSE 'null' END)"),
+            Self::Uuid if !is_postgres => format!("nullif(hex({name}), '')"),
+            Self::Bool if !is_postgres => {
+                format!("json(CASE WHEN {name} THEN 'true' WHEN NOT {name} THEN 'false' ELSE 'null' END)")
+            }
             _ => name.to_owned(),
         }
     }

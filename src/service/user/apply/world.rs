@@ -69,6 +69,10 @@ const STORED: &[(&str, Kind)] = &[
     ("licenses", Kind::Text),
 ];
 
+/// Which of them are gathered, each with its table and that table's column.
+const GATHERED: [(&str, &str, &str); 2] =
+    [("managed", "team_manager", "x.team_id"), ("licenses", "user_license", "x.license_id")];
+
 /// A user as the database has it, with the teams that it manages and its licences gathered.
 #[derive(Deserialize)]
 struct Stored {
@@ -339,13 +343,15 @@ fn unknown<'a>(
 /// Adds a statement that finds users by id and by email. For an OR of the two, SQLite would go through all users.
 fn named(sql: &mut Sql, organization_id: OrganizationId, ids: &[UserId], emails: &[String]) {
     let users = |sql: &mut Sql| {
-        sql.push("SELECT u.id, u.email, u.first_name, u.last_name, u.title, u.team_id, u.role, u.object_visibility, ");
-        sql.push("u.configuration_profile_id, u.status, u.suspended_at, u.import_line, u.updated_at");
-        for (table, column, name) in
-            [("team_manager", "x.team_id", "managed"), ("user_license", "x.license_id", "licenses")]
-        {
-            sql.push(", (SELECT ").gathered(column).push(" FROM ").push(table).push(" x WHERE x.organization_id = ");
-            sql.push("u.organization_id AND x.user_id = u.id) AS ").push(name);
+        for (i, (name, _)) in STORED.iter().enumerate() {
+            sql.push(if i == 0 { "SELECT " } else { ", " });
+            match GATHERED.iter().find(|(gathered, ..)| gathered == name) {
+                None => sql.push("u.").push(name),
+                Some((_, table, column)) => {
+                    sql.push("(SELECT ").gathered(column).push(" FROM ").push(table).push(" x WHERE ");
+                    sql.push("x.organization_id = u.organization_id AND x.user_id = u.id) AS ").push(name)
+                }
+            };
         }
         sql.push(" FROM app_user u WHERE u.deleted_at IS NULL AND ").equals("u.organization_id", organization_id);
         sql.push(" AND ");
