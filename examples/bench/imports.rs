@@ -11,9 +11,9 @@ use std::{
 
 use clap::Args;
 use counterpart::service::{
-    db::counting,
     import::{self, NewImport, Source, worker},
     integration::IntegrationRef,
+    scope::counting,
     session,
 };
 use entity::{HeaderMode, ImportErrorPolicy, ImportKind, ImportMode, ImportStatus, OnExistingMapping, import_job};

@@ -23,8 +23,9 @@ use counterpart::{
     database,
     service::{
         Services, connection,
-        db::{Sql, counting},
+        db::Sql,
         integration::{self, IntegrationRef, SettingsPatch},
+        scope::counting,
         session, sync_run,
         user::Patch,
     },

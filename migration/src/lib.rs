@@ -7,6 +7,7 @@ mod m20261121_000001_initial;
 mod m20261121_000002_imports;
 mod m20261126_000003_sync;
 mod m20261127_000004_crm_users;
+mod m20261127_000005_keys;
 mod statistics;
 
 pub use sea_orm_migration::prelude::*;
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_imports::Migration),
             Box::new(m20261126_000003_sync::Migration),
             Box::new(m20261127_000004_crm_users::Migration),
+            Box::new(m20261127_000005_keys::Migration),
         ]
     }
 }

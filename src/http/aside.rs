@@ -5,16 +5,15 @@ use std::{future::Future, panic};
 
 use tokio::{runtime::Handle, task};
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument, Span};
 
-use crate::service::db;
+use crate::service::scope;
 
-/// Carries work out on a thread of its own. It is given up with the future, counts its statements where the caller does,
-/// and its panics are the caller's.
+/// Carries work out on a thread of its own. It is done for the caller's request, given up with the
+/// future, and its panics are the caller's.
 pub async fn aside<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> T {
     let given_up = CancellationToken::new();
     let _guard = given_up.clone().drop_guard();
-    let work = given_up.run_until_cancelled_owned(db::counted_together(work).instrument(Span::current()));
+    let work = given_up.run_until_cancelled_owned(scope::carried(work));
     // Its connections and timers are the runtime's: only its polling is done here.
     let runtime = Handle::current();
     match task::spawn_blocking(move || runtime.block_on(work)).await {

@@ -1,18 +1,18 @@
 //! What every request passes: an id, a line in the log, the metrics, headers, and what happens when a handler panics.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Instant};
 
 use apollo_compiler::executable::OperationType;
 use axum::{
-    extract::{MatchedPath, Request, State},
+    extract::{MatchedPath, Request},
+    handler::Handler,
     http::{HeaderName, HeaderValue, Method, Uri, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use entity::UserId;
 use futures::FutureExt;
 use tracing::{Instrument, field};
-use uuid::Uuid;
+use uuid::{Uuid, fmt::Hyphenated};
 
 use super::{
     App,
@@ -21,7 +21,7 @@ use super::{
 };
 use crate::{
     graphql::document::Prepared,
-    service::{Session, db},
+    service::{Session, clock::Clock, scope},
     telemetry,
 };
 
@@ -29,7 +29,14 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The id of a request, in the log and in the answer; a caller may bring its own.
 #[derive(Debug, Clone)]
-pub struct RequestId(pub String);
+pub struct RequestId(pub Arc<str>);
+
+impl RequestId {
+    pub fn new(clock: &Clock) -> Self {
+        let mut digits = [0; Hyphenated::LENGTH];
+        Self(Arc::from(&*clock.id::<Uuid>().hyphenated().encode_lower(&mut digits)))
+    }
+}
 
 /// How many SQL statements an answer took; in the extensions of every response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,25 +72,42 @@ impl Told {
 /// Addresses below this carry a signature, which the log must not have.
 const SIGNED: &str = "/downloads/";
 
-pub async fn pass(State(app): State<App>, mut request: Request, next: Next) -> Response {
+/// A handler, and what every request passes before it and after it. It is no layer of the router, which would go through
+/// several boxes for each request, and through all of them again each time that the request goes on.
+#[derive(Clone)]
+pub struct Front<H>(H);
+
+/// Puts the front before a handler.
+pub fn front<H>(handler: H) -> Front<H> {
+    Front(handler)
+}
+
+impl<T: 'static, H: Handler<T, App>> Handler<T, App> for Front<H> {
+    type Future = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+    fn call(self, request: Request, app: App) -> Self::Future {
+        let id = request_id(&app, &request);
+        Box::pin(scope::within(Arc::clone(&id), answer(app, id, request, self.0)))
+    }
+}
+
+async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Request, handler: H) -> Response {
     let started = Instant::now();
-    let id = request_id(&app, &request);
     let method = method(request.method());
-    let path = shown(request.uri());
-    let route =
-        request.extensions().get::<MatchedPath>().map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let uri = request.uri().clone();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+    request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     if let Some(peer) = request.extensions().get::<Peer>().copied() {
         let client = Client::of(peer, request.headers(), &app.settings.trusted_proxies);
         request.extensions_mut().insert(client);
     }
 
-    let span = tracing::info_span!("request", %id);
     // Names and meanings are those of OpenTelemetry's semantic conventions.
     let traced = tracing::info_span!(
         target: telemetry::traces::TARGET,
         "request",
-        request.id = id,
+        request.id = &*id,
         otel.kind = "server",
         otel.name = field::Empty,
         http.request.method = method,
@@ -95,8 +119,8 @@ pub async fn pass(State(app): State<App>, mut request: Request, next: Next) -> R
         db.statements = field::Empty,
     );
     telemetry::traces::join(&traced, request.headers());
-    let handled = AssertUnwindSafe(next.run(request)).catch_unwind();
-    let (handled, statements) = db::counting(handled).instrument(traced.clone()).instrument(span.clone()).await;
+    let handled = AssertUnwindSafe(handler.call(request, app)).catch_unwind().instrument(traced.clone()).await;
+    let statements = scope::statements();
     // The panic itself was logged where it happened.
     let mut response = handled.unwrap_or_else(|_| Refusal::internal(&id).into_response());
 
@@ -104,39 +128,34 @@ pub async fn pass(State(app): State<App>, mut request: Request, next: Next) -> R
     let status = response.status().as_u16();
     let told = response.extensions_mut().remove::<Told>().unwrap_or_default();
     let user = told.user.map(|user| user.0.to_string());
-    traced.record("http.response.status_code", status);
-    traced.record("db.statements", statements);
-    traced.record("otel.name", told.kind.map_or_else(|| format!("{method} {route}"), |kind| kind.to_owned()));
-    for (field, value) in [
-        ("graphql.operation.type", told.kind),
-        ("graphql.operation.name", told.name.as_deref()),
-        ("graphql.error.code", told.code.as_deref()),
-    ] {
-        if let Some(value) = value {
-            traced.record(field, value);
+    if !traced.is_disabled() {
+        traced.record("http.response.status_code", status);
+        traced.record("db.statements", statements);
+        traced.record("otel.name", told.kind.map_or_else(|| format!("{method} {route}"), |kind| kind.to_owned()));
+        for (field, value) in [
+            ("graphql.operation.type", told.kind),
+            ("graphql.operation.name", told.name.as_deref()),
+            ("graphql.error.code", told.code.as_deref()),
+        ] {
+            if let Some(value) = value {
+                traced.record(field, value);
+            }
         }
     }
-    span.in_scope(|| {
-        tracing::info!(
-            method,
-            path,
-            route,
-            status,
-            ms = (seconds * 1e6).round() / 1e3,
-            statements,
-            user,
-            kind = told.kind,
-            operation = told.name,
-            code = told.code,
-            "answered"
-        );
-    });
-    metrics::counter!(telemetry::metrics::REQUESTS, "route" => route.clone(), "method" => method, "status" => status.to_string())
-        .increment(1);
-    metrics::histogram!(telemetry::metrics::DURATION, "route" => route.clone()).record(seconds);
-    #[allow(clippy::cast_precision_loss, reason = "a request has fewer than 2^52 statements")]
-    metrics::histogram!(telemetry::metrics::STATEMENTS, "route" => route).record(statements as f64);
-
+    tracing::info!(
+        method,
+        path = shown(&uri),
+        route,
+        status,
+        ms = (seconds * 1e6).round() / 1e3,
+        statements,
+        user,
+        kind = told.kind,
+        operation = told.name,
+        code = told.code,
+        "answered"
+    );
+    telemetry::metrics::request(route, method, response.status(), seconds, statements);
     if told.kind.is_some() || told.code.is_some() {
         telemetry::metrics::operation(told.kind, told.name.as_deref(), told.code.as_deref(), seconds);
     }
@@ -165,24 +184,26 @@ static EVERY_ANSWER: [(HeaderName, HeaderValue); 7] = [
 ];
 
 /// The id that the caller brought, where it can stand in a log; else a new one.
-fn request_id(app: &App, request: &Request) -> String {
+fn request_id(app: &App, request: &Request) -> Arc<str> {
     let brought = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
     match brought {
         Some(id)
             if (1..=100).contains(&id.len())
                 && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.:".contains(&b)) =>
         {
-            id.to_owned()
+            id.into()
         }
-        _ => app.services.clock.id::<Uuid>().to_string(),
+        _ => RequestId::new(&app.services.clock).0,
     }
 }
 
 /// The path for the log: without the parameters, which may hold a query's variables, and without signatures.
-fn shown(uri: &Uri) -> String {
+fn shown(uri: &Uri) -> &str {
     let path = uri.path();
-    let path = if path.starts_with(SIGNED) { SIGNED } else { path };
-    path.chars().take(200).collect()
+    if path.starts_with(SIGNED) {
+        return SIGNED;
+    }
+    path.char_indices().nth(200).map_or(path, |(end, _)| &path[..end])
 }
 
 /// The method for the metrics, which keep each value for good.

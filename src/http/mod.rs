@@ -1,6 +1,6 @@
 //! The front door: every route, who may come in, and what leaves.
 //!
-//! A request passes [`front`] (its id, its line in the log, headers that every answer has), then meets one of the
+//! A request passes [`front`] (its id, its line in the log, headers that every answer has), which stands before each of the
 //! handlers named here.
 
 mod accept;
@@ -25,12 +25,18 @@ mod websocket;
 
 use std::{ops::Deref, sync::Arc};
 
-use axum::{Router, extract::DefaultBodyLimit, http::StatusCode, middleware, routing::get};
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    handler::Handler,
+    http::StatusCode,
+    routing::{self, MethodRouter},
+};
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 use tower_http::{CompressionLevel, compression::CompressionLayer};
 
-use self::{admission::Admission, persisted::Persisted};
+use self::{admission::Admission, front::front, persisted::Persisted};
 use crate::{
     config::FrontSettings,
     graphql::{Api, document::Limits},
@@ -94,7 +100,7 @@ pub fn router(services: Arc<Services>, settings: FrontSettings, stop: Cancellati
     // A file is compressed while it is sent, where that is asked for: the fastest way is to be no slower than the file.
     let compressed = CompressionLayer::new().quality(CompressionLevel::Fastest);
     let router = Router::new()
-        .route("/graphql", get(graphql::get).post(graphql::post))
+        .route("/graphql", get(graphql::get).post(front(graphql::post)))
         .route("/schema.graphql", get(files::schema))
         .route("/templates/{file}", get(files::template))
         .route("/downloads/{signed}/{name}", get(files::download).layer(compressed))
@@ -104,11 +110,10 @@ pub fn router(services: Arc<Services>, settings: FrontSettings, stop: Cancellati
         .route("/", get(pages::start))
         .route("/graphiql", get(pages::graphiql))
         .route("/assets/{*path}", get(pages::asset))
-        .fallback(|| async { (StatusCode::NOT_FOUND, "There is nothing at this address.\n") })
-        .method_not_allowed_fallback(|| async {
+        .fallback(front(async || (StatusCode::NOT_FOUND, "There is nothing at this address.\n")))
+        .method_not_allowed_fallback(front(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method.\n")
-        })
-        .layer(middleware::from_fn_with_state(app.clone(), front::pass))
+        }))
         // Each reader of a body has its own limit.
         .layer(DefaultBodyLimit::disable())
         .with_state(app);
@@ -116,6 +121,11 @@ pub fn router(services: Arc<Services>, settings: FrontSettings, stop: Cancellati
         Some(cors) => router.layer(cors),
         None => router,
     })
+}
+
+/// What is got at an address: of a handler behind the front.
+fn get<T: 'static, H: Handler<T, App>>(handler: H) -> MethodRouter<App> {
+    routing::get(front(handler))
 }
 
 /// How documents are come by; those of a list must be such as can be carried out.

@@ -19,7 +19,6 @@ use tokio::{
     task::{AbortHandle, JoinSet},
     time::{Instant, sleep_until},
 };
-use uuid::Uuid;
 
 use super::{
     App,
@@ -31,7 +30,7 @@ use super::{
     serve::Place,
     steps::{Asked, Step, steps},
 };
-use crate::service::{Error, Services, Session, session};
+use crate::service::{Error, Services, Session, scope, session};
 
 const PROTOCOL: &str = "graphql-transport-ws";
 /// Bytes that a connection reads and writes at a time: there may be thousands that say little. The library's 128 KiB would be
@@ -259,12 +258,12 @@ impl Connection {
         let task = Task {
             app: self.app.clone(),
             token,
-            request: RequestId(self.app.services.clock.id::<Uuid>().to_string()),
+            request: RequestId::new(&self.app.services.clock),
             id: id.clone(),
             serial: self.serial,
             messages: self.messages.clone(),
         };
-        let handle = self.tasks.spawn(task.run(operation));
+        let handle = self.tasks.spawn(scope::within(Arc::clone(&task.request.0), task.run(operation)));
         self.operations.insert(id, (self.serial, handle));
         ControlFlow::Continue(())
     }

@@ -22,6 +22,7 @@ pub mod mapping;
 pub mod organization;
 pub mod page;
 pub mod queue;
+pub mod scope;
 pub mod seal;
 pub mod search;
 pub mod session;

@@ -1,18 +1,20 @@
 //! The metrics, for Prometheus.
 
 use std::{
-    collections::HashSet,
-    sync::{LazyLock, Mutex, OnceLock, PoisonError},
+    collections::HashMap,
+    sync::{LazyLock, OnceLock, PoisonError, RwLock},
 };
 
+use axum::http::StatusCode;
+use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Requests by route, method and status.
-pub const REQUESTS: &str = "counterpart_http_requests_total";
+const REQUESTS: &str = "counterpart_http_requests_total";
 /// How long a request took, in seconds, by route.
-pub const DURATION: &str = "counterpart_http_request_duration_seconds";
+const DURATION: &str = "counterpart_http_request_duration_seconds";
 /// How many SQL statements a request took, by route.
-pub const STATEMENTS: &str = "counterpart_http_request_sql_statements";
+const STATEMENTS: &str = "counterpart_http_request_sql_statements";
 
 /// GraphQL operations by kind, name and the code of the first error (`OK` where there is none).
 const OPERATIONS: &str = "counterpart_graphql_operations_total";
@@ -28,18 +30,77 @@ const NAMES: usize = 200;
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 const COUNTS: [f64; 10] = [0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0];
 
+/// Series by a label that there are many of, and then by the others. The registry would make all labels anew for each request.
+struct Known<K, T>(LazyLock<RwLock<HashMap<String, Vec<(K, T)>>>>);
+
+impl<K, T> Known<K, T> {
+    const fn none() -> Self {
+        Self(LazyLock::new(RwLock::default))
+    }
+
+    /// Does something with the series of which `is` says that they are the ones; `make` makes them.
+    fn with(&self, name: &str, is: impl Fn(&K) -> bool, make: impl FnOnce() -> (K, T), act: impl Fn(&T)) {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, series)) = known.get(name).and_then(|series| series.iter().find(|(key, _)| is(key))) {
+            return act(series);
+        }
+        drop(known);
+        let (key, series) = make();
+        act(&series);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(name.to_owned()).or_default().push((key, series));
+    }
+
+    fn has_room_for(&self, name: &str) -> bool {
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        known.len() < NAMES || known.contains_key(name)
+    }
+}
+
+/// Counts a request that was answered.
+pub fn request(route: &str, method: &'static str, status: StatusCode, seconds: f64, statements: u64) {
+    static KNOWN: Known<(&str, StatusCode), (Counter, Histogram, Histogram)> = Known::none();
+    let make = || {
+        let route = route.to_owned();
+        let count = metrics::counter!(REQUESTS, "route" => route.clone(), "method" => method, "status" => status.as_str().to_owned());
+        let duration = metrics::histogram!(DURATION, "route" => route.clone());
+        ((method, status), (count, duration, metrics::histogram!(STATEMENTS, "route" => route)))
+    };
+    #[allow(clippy::cast_precision_loss, reason = "a request has fewer than 2^52 statements")]
+    let statements = statements as f64;
+    KNOWN.with(
+        route,
+        |key| *key == (method, status),
+        make,
+        |(count, duration, taken)| {
+            count.increment(1);
+            duration.record(seconds);
+            taken.record(statements);
+        },
+    );
+}
+
 /// Counts an operation; one that could not be carried out has no kind.
 pub fn operation(kind: Option<&'static str>, name: Option<&str>, code: Option<&str>, seconds: f64) {
-    static KNOWN: LazyLock<Mutex<HashSet<String>>> = LazyLock::new(Mutex::default);
+    static KNOWN: Known<(&str, String), (Counter, Histogram)> = Known::none();
     let name = name.unwrap_or("anonymous");
-    let is_known = {
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        known.contains(name) || (known.len() < NAMES && known.insert(name.to_owned()))
+    let name = if KNOWN.has_room_for(name) { name } else { "other" };
+    let (kind, code) = (kind.unwrap_or("none"), code.unwrap_or("OK"));
+    let make = || {
+        let (name, code) = (name.to_owned(), code.to_owned());
+        let count = metrics::counter!(OPERATIONS, "kind" => kind, "operation" => name.clone(), "code" => code.clone());
+        let duration = metrics::histogram!(OPERATION_DURATION, "kind" => kind, "operation" => name);
+        ((kind, code), (count, duration))
     };
-    let name = if is_known { name } else { "other" }.to_owned();
-    let (kind, code) = (kind.unwrap_or("none"), code.unwrap_or("OK").to_owned());
-    metrics::counter!(OPERATIONS, "kind" => kind, "operation" => name.clone(), "code" => code).increment(1);
-    metrics::histogram!(OPERATION_DURATION, "kind" => kind, "operation" => name).record(seconds);
+    KNOWN.with(
+        name,
+        |(known, its_code)| *known == kind && its_code == code,
+        make,
+        |(count, duration)| {
+            count.increment(1);
+            duration.record(seconds);
+        },
+    );
 }
 
 /// The process's metrics; collecting starts with the first call.

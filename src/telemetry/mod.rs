@@ -1,5 +1,6 @@
 //! What an operator sees: the log on standard error, the metrics, and traces where a collector is named.
 
+mod log;
 pub mod metrics;
 pub mod traces;
 
@@ -42,13 +43,7 @@ pub fn log_to<W>(writer: W, in_colours: bool, settings: &LogSettings, traces: Op
 where
     W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
 {
-    let log = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).with_ansi(in_colours);
-    let log: Box<dyn Layer<Registry> + Send + Sync> = match settings.log_format {
-        LogFormat::Text => log.boxed(),
-        LogFormat::Json => {
-            log.json().flatten_event(true).with_current_span(true).with_span_list(false).with_ansi(false).boxed()
-        }
-    };
+    let log = layer(writer, in_colours, settings.log_format);
     let logged = settings.log.clone().with_target(traces::TARGET, LevelFilter::OFF);
     // Only the first one counts where a process starts the log twice.
     let _ = match traces {
@@ -59,4 +54,18 @@ where
             tracing_subscriber::registry().with(log.with_filter(logged)).with(traced).try_init()
         }
     };
+}
+
+fn layer<W>(writer: W, in_colours: bool, format: LogFormat) -> Box<dyn Layer<Registry> + Send + Sync>
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer).with_target(false).with_ansi(in_colours);
+    match format {
+        LogFormat::Text => lines.fmt_fields(log::TextFields::new()).boxed(),
+        LogFormat::Json => {
+            let json = lines.json().flatten_event(true).with_current_span(false).with_span_list(false).with_ansi(false);
+            json.map_event_format(log::JsonLines).boxed()
+        }
+    }
 }

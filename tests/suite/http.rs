@@ -143,6 +143,24 @@ async fn every_answer_has_an_id_and_headers(world: World) {
     assert_eq!(answer.header("x-content-type-options"), "nosniff");
     assert_eq!(answer.header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
     assert_eq!(answer.header("cache-control"), "no-store");
+    let addresses = [
+        "/",
+        "/assets/none",
+        "/downloads/none/none",
+        "/graphiql",
+        "/graphql",
+        "/health/ready",
+        "/metrics",
+        "/none",
+        "/schema.graphql",
+        "/templates/users.csv",
+    ];
+    for address in addresses {
+        for request in [Request::get(address), Request::post(address), Request::put(address)] {
+            let answer = anybody.send(request, Body::empty()).await;
+            assert_eq!(answer.header("x-request-id").len(), 36, "{address}");
+        }
+    }
     let with_id = |id: &str| Request::get("/health/live").header("x-request-id", id);
     assert_eq!(anybody.send(with_id("abc-1.2"), Body::empty()).await.header("x-request-id"), "abc-1.2");
     for forged in ["a b", "a\"b", &"a".repeat(101)] {

@@ -564,11 +564,11 @@ async fn chunks_take_a_handful_of_statements(world: World) {
     let crm: Vec<&str> = crm.iter().map(String::as_str).collect();
     let mappings: Vec<String> = (0..1_000).map(|n| format!("u{n}@x.com,9{n},,add")).collect();
     let mappings: Vec<&str> = mappings.iter().map(String::as_str).collect();
-    let (_, statements) = counterpart::service::db::counting(import_users(&world, &users, "")).await;
+    let (_, statements) = counterpart::service::scope::counting(import_users(&world, &users, "")).await;
     assert!(statements <= 60, "users: {statements}");
-    let (_, statements) = counterpart::service::db::counting(import_crm_users(&world, &crm, "")).await;
+    let (_, statements) = counterpart::service::scope::counting(import_crm_users(&world, &crm, "")).await;
     assert!(statements <= 60, "CRM users: {statements}");
-    let ((job, log), statements) = counterpart::service::db::counting(import_mappings(&world, &mappings, "")).await;
+    let ((job, log), statements) = counterpart::service::scope::counting(import_mappings(&world, &mappings, "")).await;
     assert_eq!(counts(&job), "COMPLETED: created 1000", "{log}");
     assert!(statements <= 60, "mappings: {statements}");
 }

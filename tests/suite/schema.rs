@@ -11,7 +11,7 @@ use sea_orm::DbBackend;
 
 use crate::support::World;
 
-both!(migrations_go_up_and_down, the_organization_is_part_of_every_key, crm_users_are_deleted_by_index);
+both!(migrations_go_up_and_down, the_organization_is_part_of_every_key, what_is_deleted_is_found_by_index);
 
 async fn migrations_go_up_and_down(world: World) {
     let db = &world.services.db;
@@ -55,19 +55,41 @@ async fn the_organization_is_part_of_every_key(world: World) {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Undoing an import deletes CRM users by the thousand, and for each of them the database looks for whoever names it.
-async fn crm_users_are_deleted_by_index(world: World) {
+/// Undoing an import deletes CRM users by the thousand, and teams by the hundred; for each of them the database looks for
+/// whoever names it.
+async fn what_is_deleted_is_found_by_index(world: World) {
     let db = &world.services.db;
-    let tables = Tables::of(db).await.0.into_iter();
-    let names = |table: &Table| table.foreign_keys.iter().any(|(target, _)| target == "crm_user");
-    let naming: Vec<String> = tables.filter(|(_, table)| names(table)).map(|(name, _)| name).collect();
-    // The stage is empty but while an import of mappings is at work.
-    assert_eq!(naming, ["mapping", "mapping_stage"]);
+    let mut naming = Vec::new();
+    for (name, table) in Tables::of(db).await.0 {
+        for (target, columns) in table.foreign_keys {
+            if let [_, (column, _)] = columns.as_slice()
+                && ["crm_user", "team"].contains(&target.as_str())
+            {
+                naming.push((name.clone(), column.clone()));
+            }
+        }
+    }
+    let naming: Vec<(&str, &str)> = naming.iter().map(|(table, column)| (table.as_str(), column.as_str())).collect();
+    assert_eq!(
+        naming,
+        [
+            ("app_user", "team_id"),
+            ("manual_attributes", "team_id"),
+            ("mapping", "crm_user_id"),
+            ("team", "parent_id"),
+            ("team_manager", "team_id"),
+            ("team_word", "team_id"),
+        ]
+    );
     if db.backend() == DbBackend::Sqlite {
-        let mut sql = Sql::new(db.backend());
-        sql.push("EXPLAIN QUERY PLAN SELECT 1 FROM mapping WHERE organization_id = x'00' AND crm_user_id = x'00'");
-        let plan: Vec<String> = sql.map(db.reader(), |row| row.try_get("", "detail")).await.unwrap();
-        assert!(plan[0].contains("INDEX mapping_crm_user "), "{plan:?}");
+        // A team has a handful of words.
+        for (table, column) in naming.into_iter().filter(|(table, _)| *table != "team_word") {
+            let mut sql = Sql::new(db.backend());
+            sql.push("EXPLAIN QUERY PLAN SELECT 1 FROM ").push(table).push(" WHERE organization_id = x'00' AND ");
+            sql.push(column).push(" = x'00'");
+            let plan: Vec<String> = sql.map(db.reader(), |row| row.try_get("", "detail")).await.unwrap();
+            assert!(plan[0].contains(&format!("(organization_id=? AND {column}=?")), "{plan:?}");
+        }
     }
 }
 

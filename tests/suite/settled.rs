@@ -10,7 +10,7 @@ use counterpart::service::{
     linking::{self, Touched},
     mapping::{
         carry_out::{Author, Done, Wanted, carry_out},
-        publish::{Row, Stage},
+        publish::{Row, Stage, clear},
     },
 };
 use entity::{
@@ -23,7 +23,11 @@ use uuid::Uuid;
 
 use crate::support::{World, scene};
 
-both!(the_database_settles_a_file_as_memory_does);
+both!(
+    the_database_settles_a_file_as_memory_does,
+    a_target_that_goes_meanwhile_is_missed,
+    what_others_have_staged_stays,
+);
 
 const WORLDS: u64 = 200;
 const USERS: usize = 7;
@@ -221,7 +225,9 @@ async fn in_the_database(world: &World, people: &People, seed: u64) -> (Vec<Row>
     stage.settle(on_existing).await.unwrap();
     let before = all_rows(&stage).await;
     let author = Author { user: world.session().await.viewer.user_id, import_job: Some(people.job) };
-    stage.carry_out(author).await.unwrap();
+    let makes = |row: &&Row| matches!(row.outcome, RowOutcome::Created | RowOutcome::Updated);
+    let made = before.iter().filter(makes).count() as i64;
+    stage.carry_out(author, made).await.unwrap();
     let after = all_rows(&stage).await;
     assert_eq!(before, after, "seed {seed}: the rows say the same before and after");
     let mut counted: HashMap<RowOutcome, i64> = HashMap::new();
@@ -235,8 +241,7 @@ async fn in_the_database(world: &World, people: &People, seed: u64) -> (Vec<Row>
     let mut sql = tx.sql();
     sql.push("SELECT COUNT(*) AS n FROM mapping WHERE import_line IS NOT NULL");
     let lines = sql.number(tx.connection()).await.unwrap();
-    let made = |row: &&Row| matches!(row.outcome, RowOutcome::Created | RowOutcome::Updated);
-    assert_eq!(lines, after.iter().filter(made).count() as i64, "seed {seed}: each that was made knows its line");
+    assert_eq!(lines, made, "seed {seed}: each that was made knows its line");
     (after, state(&tx).await)
 }
 
@@ -349,4 +354,42 @@ async fn the_database_settles_a_file_as_memory_does(world: World) {
         assert!(codes.get(kind).is_some_and(|n| *n > 2), "{kind} of {codes:?}");
     }
     assert!(codes.iter().any(|(kind, n)| kind.starts_with("CrmUserTaken ") && kind != "CrmUserTaken A" && *n > 5));
+}
+
+/// A row that maps a user to a target.
+fn add(line: i64, user: UserId, target: CrmUserId) -> Staged {
+    Staged { line, operation: MappingOperation::Add, user, target: Some(target), alias: None }
+}
+
+async fn a_target_that_goes_meanwhile_is_missed(world: World) {
+    let people = people(&world).await;
+    let tx = world.services.db.write(world.administrator.organization_id).await.unwrap();
+    let integration = crm(&tx).await;
+    let (gone, free) = (people.targets[3], people.targets[5]);
+    stage(&tx, people.job, &[add(2, people.users[5], gone), add(3, people.users[6], free)]).await;
+    let stage = Stage::new(&tx, &integration, people.job);
+    stage.settle(OnExistingMapping::Error).await.unwrap();
+    let mut sql = tx.sql();
+    sql.push("DELETE FROM crm_user WHERE ").equals("id", gone);
+    assert_eq!(tx.execute(sql).await.unwrap(), 1);
+    let author = Author { user: world.session().await.viewer.user_id, import_job: Some(people.job) };
+    let refused = stage.carry_out(author, 2).await.unwrap_err().to_string();
+    assert!(refused.contains("is gone"), "{refused}");
+}
+
+async fn what_others_have_staged_stays(world: World) {
+    let people = people(&world).await;
+    let tx = world.services.db.write(world.administrator.organization_id).await.unwrap();
+    let id = people.job.0.as_u128();
+    let [before, after] = [id - 1, id + 1].map(|id| ImportJobId(Uuid::from_u128(id)));
+    for job in [before, people.job, after] {
+        stage(&tx, job, &[add(2, people.users[0], people.targets[0]), add(3, people.users[1], people.targets[1])])
+            .await;
+    }
+    for (job, left) in [(people.job, 4), (before, 2), (people.job, 2), (after, 0)] {
+        clear(&tx, job).await.unwrap();
+        let mut sql = tx.sql();
+        sql.push("SELECT COUNT(*) AS n FROM mapping_stage");
+        assert_eq!(sql.number(tx.connection()).await.unwrap(), left);
+    }
 }

@@ -3,22 +3,25 @@
 use std::collections::HashMap;
 
 use entity::{CrmUserId, Email, ExternalId, integration};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::ConnectionTrait;
+use serde::Deserialize;
 
 use super::{CrmUserRef, id_kind};
 use crate::service::{
-    db::Sql,
+    db::{Sql, sql::Kind},
     error::{ErrorCode, Fault, Result},
     value::{email, external_id},
 };
 
-/// A CRM user that was found.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+/// A CRM user that was found: the columns of [`LOCATED`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Located {
     pub id: CrmUserId,
     pub external_id: ExternalId,
     pub email: Option<Email>,
 }
+
+const LOCATED: &[(&str, Kind)] = &[("id", Kind::Uuid), ("external_id", Kind::Text), ("email", Kind::Text)];
 
 /// What a CSV cell names: an address when it holds an `@`, else the id in the CRM.
 pub fn by_text(text: &str) -> CrmUserRef {
@@ -56,18 +59,18 @@ pub async fn locate(
     if !ids.is_empty() {
         let mut sql = select();
         sql.any_id("id", &ids);
-        found.extend(sql.all::<Located>(db).await?);
+        found.extend(sql.gathered_rows::<Located>(LOCATED, db).await?);
     }
     if !external_ids.is_empty() {
         let mut sql = select();
         sql.any_text("external_id", &external_ids);
-        found.extend(sql.all::<Located>(db).await?);
+        found.extend(sql.gathered_rows::<Located>(LOCATED, db).await?);
     }
     let mut by_email: HashMap<String, Vec<Located>> = HashMap::new();
     if !emails.is_empty() {
         let mut sql = select();
         sql.any_text("email", &emails).push(" ORDER BY external_id");
-        for row in sql.all::<Located>(db).await? {
+        for row in sql.gathered_rows::<Located>(LOCATED, db).await? {
             by_email.entry(row.email.as_ref().map(|e| e.0.clone()).unwrap_or_default()).or_default().push(row);
         }
     }

@@ -5,14 +5,7 @@ mod pool;
 pub mod replica;
 pub mod sql;
 
-use std::{
-    path::Path,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use entity::OrganizationId;
 use sea_orm::{
@@ -31,6 +24,7 @@ use replica::Replica;
 use super::{
     clock::{Clock, Time},
     error::{Error, Result},
+    scope,
 };
 
 /// Which database, and how it is reached.
@@ -87,26 +81,9 @@ impl Manner {
 /// How long work may show no sign of life, where no setting says.
 const LEASE: Duration = Duration::from_secs(60);
 
-tokio::task_local! {
-    static STATEMENTS: Arc<AtomicU64>;
-}
-
-/// Runs `work` and tells how many SQL statements it took.
-pub async fn counting<T>(work: impl Future<Output = T>) -> (T, u64) {
-    let count = Arc::new(AtomicU64::new(0));
-    let result = STATEMENTS.scope(Arc::clone(&count), work).await;
-    (result, count.load(Ordering::Relaxed))
-}
-
-/// Work for a task of its own, whose statements count as those of the task that starts it.
-pub fn counted_together<T>(work: impl Future<Output = T>) -> impl Future<Output = T> {
-    let count = STATEMENTS.try_with(Arc::clone).unwrap_or_default();
-    STATEMENTS.scope(count, work)
-}
-
 fn count(mut connection: DatabaseConnection) -> DatabaseConnection {
     connection.set_metric_callback(|info| {
-        let _ = STATEMENTS.try_with(|count| count.fetch_add(1, Ordering::Relaxed));
+        scope::count_statement();
         if info.failed {
             tracing::debug!(statement = %info.statement.sql, "a statement failed");
         }

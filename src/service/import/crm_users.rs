@@ -118,6 +118,7 @@ async fn receipt(work: &Work<'_>, tx: &Tx, integration: &entities::Model) -> Res
 /// A row of a file of CRM users.
 pub(super) struct Asked {
     row: Row,
+    cells: String,
     incoming: Incoming,
     faults: Vec<RowFault>,
     /// The line of an earlier row with the same key.
@@ -125,9 +126,9 @@ pub(super) struct Asked {
 }
 
 impl AskedRow for Asked {
-    fn read(row: Row, first: Option<u64>) -> Self {
+    fn read(row: Row, first: Option<u64>) -> serde_json::Result<Self> {
         let (incoming, faults) = parse(&row);
-        Self { row, incoming, faults, first }
+        Ok(Self { cells: cells(&row)?, row, incoming, faults, first })
     }
 
     async fn take(work: &mut Work<'_>, rows: Vec<Self>, cursor: Position) -> Result<()> {
@@ -146,10 +147,10 @@ async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()
     let mut counts = Counts::default();
     let mut kept = Vec::new();
     let mut staged = Vec::new();
-    for Asked { row, incoming, mut faults, first } in rows {
+    for Asked { row, cells, incoming, mut faults, first } in rows {
         if row.skipped {
             counts.add(RowOutcome::Skipped, 1);
-            kept.push(Logged::plain(line(&row), RowOutcome::Skipped, cells(&row)?));
+            kept.push(Logged::plain(line(&row), RowOutcome::Skipped, cells));
             continue;
         }
         let normalized = if !row.has_cells() { Err(Vec::new()) } else { normalize(&integration, &incoming) };
@@ -159,12 +160,12 @@ async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()
         }
         match normalized {
             Ok(crm_user) if faults.is_empty() => {
-                staged.push(Staged { line: line(&row), crm_user, cells: Some(cells(&row)?) });
+                staged.push(Staged { line: line(&row), crm_user, cells: Some(cells) });
             }
             normalized => {
                 faults.extend(normalized.err().unwrap_or_default().into_iter().map(row_fault));
                 counts.add(RowOutcome::Failed, 1);
-                kept.push(Logged::failed(line(&row), cells(&row)?, &faults)?);
+                kept.push(Logged::failed(line(&row), cells, &faults)?);
             }
         }
     }

@@ -123,7 +123,7 @@ impl Input {
         let mut read = Vec::with_capacity(rows.len());
         for row in rows {
             let first = self.first_of_key(&row)?;
-            read.push(T::read(row, first));
+            read.push(T::read(row, first)?);
         }
         Ok(Some((read, next)))
     }

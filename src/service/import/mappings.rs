@@ -6,12 +6,13 @@ use entity::{ImportErrorPolicy, MappingId, MappingOperation, RowOutcome, import_
 use super::{
     job::{self, Counts, Stale, Task},
     revert::{self, LeftAlone},
-    rows::{Logged, keep},
+    rows::{Keeping, Logged, keep},
     users::line,
     worker::{AskedRow, Work, cells},
 };
 use crate::service::{
     Services,
+    beside::Beside,
     crm_user::locate as crm_users,
     csv::{Position, Row, RowFault, mappings as column},
     db::{Rows, Tx, sql::Kind},
@@ -55,6 +56,7 @@ fn operation(row: &Row, faults: &mut Vec<RowFault>) -> Option<MappingOperation> 
 /// A row of a file of mappings.
 pub(super) struct Asked {
     row: Row,
+    cells: String,
     operation: Option<MappingOperation>,
     faults: Vec<RowFault>,
     /// The line of an earlier row with the same key.
@@ -62,10 +64,10 @@ pub(super) struct Asked {
 }
 
 impl AskedRow for Asked {
-    fn read(row: Row, first: Option<u64>) -> Self {
+    fn read(row: Row, first: Option<u64>) -> serde_json::Result<Self> {
         let mut faults = row.faults.clone();
         let operation = operation(&row, &mut faults);
-        Self { row, operation, faults, first }
+        Ok(Self { cells: cells(&row)?, row, operation, faults, first })
     }
 
     async fn take(work: &mut Work<'_>, rows: Vec<Self>, cursor: Position) -> Result<()> {
@@ -86,7 +88,7 @@ async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()
     for row in rows {
         if row.row.skipped {
             counts.add(RowOutcome::Skipped, 1);
-            kept.push(Logged::plain(line(&row.row), RowOutcome::Skipped, cells(&row.row)?));
+            kept.push(Logged::plain(line(&row.row), RowOutcome::Skipped, row.cells));
         } else {
             asked.push(row);
         }
@@ -107,7 +109,9 @@ async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()
         ("alias_email", Kind::Text),
         ("cells", Kind::Text),
     ]);
-    for ((Asked { row, operation, mut faults, first }, user), target) in asked.into_iter().zip(users).zip(targets) {
+    for ((Asked { row, cells, operation, mut faults, first }, user), target) in
+        asked.into_iter().zip(users).zip(targets)
+    {
         let named = row.get(column::EXTERNAL_ID).unwrap_or_default();
         let has_cells = row.has_cells();
         let (mut user_id, mut crm_user_id, mut alias_email) = (None, None, None);
@@ -138,11 +142,11 @@ async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()
         }
         match (operation, user_id) {
             (Some(operation), Some(user_id)) if faults.is_empty() => {
-                staged.add(&[&line(&row), &operation, &user_id, &crm_user_id, &alias_email, &cells(&row)?]);
+                staged.add(&[&line(&row), &operation, &user_id, &crm_user_id, &alias_email, &cells]);
             }
             _ => {
                 counts.add(RowOutcome::Failed, 1);
-                kept.push(Logged::failed(line(&row), cells(&row)?, &faults)?);
+                kept.push(Logged::failed(line(&row), cells, &faults)?);
             }
         }
     }
@@ -176,10 +180,8 @@ pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
     };
     let job = job::reload(&tx, work.job).await?;
     let task = Task::of(&job);
-    let stage = Stage::new(&tx, &integration, job.id);
-    if work.layout.place(column::ALIAS_EMAIL).is_none() {
-        stage.keep_aliases().await?;
-    }
+    let mut stage = Stage::new(&tx, &integration, job.id);
+    stage.keeps_aliases = work.layout.place(column::ALIAS_EMAIL).is_none();
     stage.settle(job.on_existing).await?;
     let mut counts = counts(&stage).await?;
     let failed = job.failed_rows + counts.failed;
@@ -194,7 +196,8 @@ pub(super) async fn finish(work: &Work<'_>) -> Result<()> {
         return tx.commit().await;
     }
     if task != Task::Plan {
-        stage.carry_out(Author { user: job.created_by, import_job: Some(job.id) }).await?;
+        let author = Author { user: job.created_by, import_job: Some(job.id) };
+        stage.carry_out(author, counts.created + counts.updated).await?;
     }
     stage.clear().await?;
     // The row of the job is touched last, so that an import can be canceled until here.
@@ -213,19 +216,23 @@ async fn counts(stage: &Stage<'_>) -> Result<Counts> {
 
 /// Keeps of the staged rows what the task wants kept; of a file that is rejected, those that failed.
 async fn keep_rows(stage: &Stage<'_>, job: &import_job::Model, rejected: bool) -> Result<Stale> {
+    let task = Task::of(job);
     let mut stale = Stale::default();
-    let mut pages = if Task::of(job) == Task::Apply { stage.changed_rows() } else { stage.all_rows() };
-    loop {
-        let page = pages.next().await?;
-        if page.is_empty() {
-            return Ok(stale);
-        }
-        let mut kept = page.into_iter().map(|row| logged(row.into())).collect::<Result<Vec<_>>>()?;
-        if rejected && Task::of(job) == Task::Apply {
-            kept.retain(|row| row.outcome == RowOutcome::Failed);
-        }
-        stale.join(keep(stage.tx, job, kept).await?);
+    let mut pages = if task == Task::Apply { stage.changed_rows() } else { stage.all_rows() };
+    let mut page = pages.next().await?;
+    while !page.is_empty() {
+        // The database reads the next ones meanwhile.
+        let keeping = Beside::start(move || {
+            let mut kept = page.into_iter().map(|row| logged(row.into())).collect::<Result<Vec<_>>>()?;
+            if rejected && task == Task::Apply {
+                kept.retain(|row| row.outcome == RowOutcome::Failed);
+            }
+            Ok::<_, Error>(Keeping::new(task, kept))
+        });
+        page = pages.next().await?;
+        stale.join(keeping.done().await??.keep(stage.tx, job.id).await?);
     }
+    Ok(stale)
 }
 
 /// What takes a row back: the mapping that holds again. What a row made is known by its import and line.
@@ -256,7 +263,8 @@ pub(super) async fn revert(services: &Services, job: &import_job::Model) -> Resu
         }
         found => found?,
     };
-    let stage = Stage { reverts: true, ..Stage::new(&tx, &integration, job.id) };
+    let mut stage = Stage::new(&tx, &integration, job.id);
+    stage.reverts = true;
     stage.clear().await?;
     let mut left_alone = stage.fill_with_inverse(revert::first_id(job)).await?;
     let mut after = i64::MIN;
@@ -267,7 +275,6 @@ pub(super) async fn revert(services: &Services, job: &import_job::Model) -> Resu
         stage.fill_with_ended(&removed).await?;
     }
     stage.settle(entity::OnExistingMapping::Error).await?;
-    let mut undone = 0;
     let since = RowFault::new(ErrorCode::WrongState, "The mapping has changed since, and was left as it is.");
     for lines in left_alone.chunks_mut(publish::PAGE) {
         let rows =
@@ -290,12 +297,11 @@ pub(super) async fn revert(services: &Services, job: &import_job::Model) -> Resu
         alone += i64::try_from(failed.len()).unwrap_or(i64::MAX);
         revert::keep(&tx, job, &failed).await?;
     }
-    for (outcome, rows) in stage.counts().await? {
-        undone += if outcome == RowOutcome::Failed { 0 } else { rows };
-    }
-    stage.carry_out(Author { user: job.created_by, import_job: None }).await?;
+    let counts = counts(&stage).await?;
+    let author = Author { user: job.created_by, import_job: None };
+    stage.carry_out(author, counts.created + counts.updated).await?;
     stage.clear().await?;
-    job::reverted(&tx, job, undone, alone, "null").await?;
+    job::reverted(&tx, job, counts.processed - counts.failed, alone, "null").await?;
     job::finish(&tx, job, None).await?;
     tx.commit().await
 }

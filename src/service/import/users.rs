@@ -63,7 +63,7 @@ pub(super) struct Asked {
 }
 
 impl AskedRow for Asked {
-    fn read(row: Row, first: Option<u64>) -> Self {
+    fn read(row: Row, first: Option<u64>) -> serde_json::Result<Self> {
         let (mut change, mut faults) = if row.skipped { (None, Vec::new()) } else { parse(&row) };
         if let Some(line) = first {
             // What the rules would say of a second row depends on what the first one did.
@@ -72,7 +72,7 @@ impl AskedRow for Asked {
                 format!("Line {line} has the same email; a file can do one thing to a user. This row was left out.");
             faults.push(RowFault::at(ErrorCode::DuplicateInFile, "Email Address", message));
         }
-        Self { row, change, faults }
+        Ok(Self { row, change, faults })
     }
 
     async fn take(work: &mut Work<'_>, rows: Vec<Self>, cursor: Position) -> Result<()> {

@@ -125,7 +125,7 @@ pub(super) struct Work<'a> {
 /// A row of a kind of import, worked out as far as the file alone tells.
 pub(super) trait AskedRow: Sized + Send + 'static {
     /// `first` is the line of an earlier row with the same key.
-    fn read(row: Row, first: Option<u64>) -> Self;
+    fn read(row: Row, first: Option<u64>) -> serde_json::Result<Self>;
 
     /// Takes a chunk of them in one transaction; `cursor` is where the next one begins.
     fn take(work: &mut Work<'_>, rows: Vec<Self>, cursor: Position) -> impl Future<Output = Result<()>> + Send;
@@ -225,6 +225,6 @@ impl Work<'_> {
 }
 
 /// The cells of a row as they stand in the file, as the job keeps them.
-pub(super) fn cells(row: &Row) -> Result<String> {
-    Ok(serde_json::to_string(&row.raw)?)
+pub(super) fn cells(row: &Row) -> serde_json::Result<String> {
+    serde_json::to_string(&row.raw)
 }

@@ -3,21 +3,24 @@
 use std::collections::HashMap;
 
 use entity::{Email, OrganizationId, UserId};
-use sea_orm::{ConnectionTrait, FromQueryResult};
+use sea_orm::ConnectionTrait;
+use serde::Deserialize;
 
 use super::UserRef;
 use crate::service::{
-    db::Sql,
+    db::{Sql, sql::Kind},
     error::{ErrorCode, Fault, Result},
     value::email,
 };
 
-/// A user that was found.
-#[derive(Debug, Clone, PartialEq, Eq, FromQueryResult)]
+/// A user that was found: the columns of [`LOCATED`].
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Located {
     pub id: UserId,
     pub email: Email,
 }
+
+const LOCATED: &[(&str, Kind)] = &[("id", Kind::Uuid), ("email", Kind::Text)];
 
 /// Finds the live users that the references name, in their order, in two statements at most.
 /// Each that is not there has the fault `NOT_FOUND` (by id) or `USER_NOT_FOUND` (by email).
@@ -44,7 +47,7 @@ pub async fn locate(
             } else {
                 sql.any_text("email", &wanted)
             };
-            found.extend(sql.all::<Located>(db).await?);
+            found.extend(sql.gathered_rows::<Located>(LOCATED, db).await?);
         }
     }
     let by_id: HashMap<UserId, &Located> = found.iter().map(|user| (user.id, user)).collect();

@@ -5,8 +5,10 @@ use sea_orm::FromQueryResult;
 
 use super::{ALL, ENDS, Lines, MAKES, Paged, Pages, Stage};
 use crate::service::{
+    beside::Beside,
+    clock::Clock,
     db::{Rows, Sql, sql::Kind},
-    error::Result,
+    error::{Error, Result},
     link::{self, Mapped, Subject},
     linking::{self, Touched, full_name},
     mapping::carry_out::Author,
@@ -49,7 +51,7 @@ fn making(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
 }
 
 /// Whoever may stand otherwise than before, having no mapping by hand now: those whose mapping was removed, and those
-/// who have the email of a CRM user that was freed or taken.
+/// who have the email of a CRM user that was taken, or freed and not taken again.
 #[derive(FromQueryResult, serde::Deserialize)]
 struct Concerned {
     id: UserId,
@@ -67,6 +69,9 @@ fn concerned(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
         (
             ENDS,
             "JOIN mapping b ON b.organization_id = s.organization_id AND b.id = s.current_id \
+             AND NOT EXISTS (SELECT 1 FROM mapping_stage t WHERE t.organization_id = s.organization_id \
+             AND t.import_job_id = s.import_job_id AND t.crm_user_id = b.crm_user_id \
+             AND t.verdict IN ('CREATED', 'UPDATED')) \
              JOIN crm_user c ON c.organization_id = b.organization_id AND c.id = b.crm_user_id",
         ),
     ] {
@@ -80,22 +85,30 @@ fn concerned(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
 }
 
 impl Stage<'_> {
-    /// Carries out what [`settle`](Self::settle) has found that can be.
-    pub async fn carry_out(&self, author: Author) -> Result<()> {
+    /// Carries out what [`settle`](Self::settle) has found that can be, and links whoever is touched by it. So many rows are
+    /// to make a mapping, by [`counts`](Self::counts).
+    ///
+    /// # Errors
+    /// A CRM user that a row names is gone, which nothing but another import can do, and these wait for each other.
+    pub async fn carry_out(&self, author: Author, makes: i64) -> Result<()> {
         // Targets are freed before they are used.
         for lines in self.pieces().await? {
-            self.end(author, lines).await?;
+            self.end(author, *lines).await?;
         }
         let mut pages = Pages::<Making>::new(self, "mapping_makes", making);
-        loop {
-            let page = pages.next().await?;
-            if page.is_empty() {
-                break;
-            }
-            self.make(author, &page).await?;
+        let mut made = 0;
+        let mut page = pages.next().await?;
+        while !page.is_empty() {
+            let clock = self.tx.clock.clone();
+            let rows = Beside::start(move || rows(&clock, &page));
+            page = pages.next().await?;
+            made += self.make(author, rows.done().await?).await?;
+        }
+        if i64::try_from(made).is_ok_and(|made| made < makes) {
+            return Err(Error::internal("a CRM user that a staged row names is gone"));
         }
         for lines in self.pieces().await? {
-            self.mark_mapped(lines).await?;
+            self.mark_mapped(*lines).await?;
         }
         // Only now is it known what is free.
         let mut pages = Pages::<Concerned>::new(self, "mapping_concerned", concerned);
@@ -136,12 +149,7 @@ impl Stage<'_> {
         Ok(())
     }
 
-    async fn make(&self, author: Author, page: &[Making]) -> Result<()> {
-        let mut made = Rows::new(&[("line", Kind::Int), ("id", Kind::Uuid), ("warnings", Kind::Int)]);
-        for row in page {
-            let id: MappingId = self.tx.clock.id();
-            made.add(&[&row.line, &id, &warnings(row)]);
-        }
+    async fn make(&self, author: Author, made: Rows) -> Result<u64> {
         let mut sql = self.tx.sql();
         sql.push(
             "INSERT INTO mapping (organization_id, integration_id, source, created_at, created_by, import_job_id, ",
@@ -155,22 +163,32 @@ impl Stage<'_> {
             .rows(made)
             .push(" AS r CROSS JOIN mapping_stage s WHERE ");
         self.within(&mut sql, "s", ALL).push(" AND s.line = r.line");
-        self.tx.execute(sql).await?;
-        Ok(())
+        self.tx.execute(sql).await
     }
 
+    /// Those who were not mapped before: the others are marked so.
     async fn mark_mapped(&self, lines: Lines) -> Result<()> {
         let mut sql = self.tx.sql();
         sql.push("INSERT INTO user_link (organization_id, integration_id, user_id, state) SELECT s.organization_id, ");
         sql.bind(self.integration.id).push(", s.user_id, 'MAPPED' FROM mapping_stage s LEFT JOIN user_link l ");
         sql.push("ON l.organization_id = s.organization_id AND l.user_id = s.user_id AND ");
         sql.equals("l.integration_id", self.integration.id).push(" WHERE ");
-        self.within(&mut sql, "s", lines).push(&format!(" AND s.verdict {MAKES} "));
+        self.within(&mut sql, "s", lines).push(" AND s.verdict = 'CREATED' ");
         sql.push("AND l.state IS DISTINCT FROM 'MAPPED' ON CONFLICT (organization_id, integration_id, user_id) ");
         sql.push("DO UPDATE SET state = excluded.state");
         self.tx.execute(sql).await?;
         Ok(())
     }
+}
+
+/// What the new mappings have that the stage does not tell.
+fn rows(clock: &Clock, page: &[Making]) -> Rows {
+    let mut made = Rows::new(&[("line", Kind::Int), ("id", Kind::Uuid), ("warnings", Kind::Int)]);
+    for row in page {
+        let id: MappingId = clock.id();
+        made.add(&[&row.line, &id, &warnings(row)]);
+    }
+    made
 }
 
 /// The warnings of a new mapping. How many CRM users carry the user's email was looked at when linking made it.

@@ -13,6 +13,7 @@ mod settle;
 
 use entity::{ImportJobId, MappingVerdict, RowOutcome, integration};
 use sea_orm::DbBackend;
+use tokio::sync::OnceCell;
 
 pub use pages::{Paged, Pages};
 pub use rows::{Row, StagedRow};
@@ -23,7 +24,7 @@ use crate::service::{
 };
 
 /// Rows that are read at a time, and on SQLite written.
-const STEP: u32 = 1_000;
+const STEP: u32 = 4_000;
 /// Rows that a statement brings along.
 pub const PAGE: usize = 2_000;
 
@@ -50,6 +51,9 @@ pub struct Stage<'a> {
     pub step: u32,
     /// It undoes what an import did.
     pub reverts: bool,
+    /// The file says nothing of aliases: each stays as it is.
+    pub keeps_aliases: bool,
+    pieces: OnceCell<Vec<Lines>>,
 }
 
 /// Tells PostgreSQL how much is staged, so that it joins a million rows otherwise than ten. Outside of a transaction, since
@@ -64,7 +68,8 @@ pub async fn prepare(db: &Db, rows: i64) -> Result<()> {
 
 impl<'a> Stage<'a> {
     pub fn new(tx: &'a Tx, integration: &'a integration::Model, job: ImportJobId) -> Self {
-        Self { tx, integration, job, step: STEP, reverts: false }
+        let pieces = OnceCell::new();
+        Self { tx, integration, job, step: STEP, reverts: false, keeps_aliases: false, pieces }
     }
 
     /// How many rows came to what.
@@ -92,10 +97,14 @@ impl<'a> Stage<'a> {
         sql
     }
 
-    /// The pieces that statements over the whole stage are cut into.
+    /// The pieces that statements over the whole stage are cut into, once all of it is filled.
     ///
     /// PostgreSQL takes it in one. SQLite keeps in memory what a statement changes until the statement ends.
-    async fn pieces(&self) -> Result<Vec<Lines>> {
+    async fn pieces(&self) -> Result<&[Lines]> {
+        Ok(self.pieces.get_or_try_init(|| self.cut()).await?)
+    }
+
+    async fn cut(&self) -> Result<Vec<Lines>> {
         if self.tx.backend == DbBackend::Postgres {
             return Ok(vec![ALL]);
         }
@@ -119,10 +128,30 @@ impl<'a> Stage<'a> {
 /// Empties the stage of an import.
 pub async fn clear(tx: &Tx, job: ImportJobId) -> Result<()> {
     let mut sql = tx.sql();
+    if tx.backend == DbBackend::Sqlite && is_alone(tx, job).await? {
+        // Without a condition, SQLite lets go of the whole table instead of row after row.
+        sql.push("DELETE FROM mapping_stage");
+        tx.execute(sql).await?;
+        return Ok(());
+    }
     sql.push("DELETE FROM mapping_stage WHERE ").equals("organization_id", tx.organization_id);
     sql.push(" AND ").equals("import_job_id", job);
     tx.execute(sql).await?;
     Ok(())
+}
+
+/// Whether nothing else is staged: the first and the last row are this import's.
+async fn is_alone(tx: &Tx, job: ImportJobId) -> Result<bool> {
+    let mut sql = tx.sql();
+    sql.push("SELECT COUNT(*) AS n FROM (");
+    for (i, order) in ["", " DESC"].into_iter().enumerate() {
+        sql.push(if i == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
+        sql.push("SELECT organization_id, import_job_id FROM mapping_stage ");
+        sql.push(&format!("ORDER BY organization_id{order}, import_job_id{order} LIMIT 1)"));
+    }
+    sql.push(") AS ends WHERE ").equals("organization_id", tx.organization_id);
+    sql.push(" AND ").equals("import_job_id", job);
+    Ok(sql.number(tx.connection()).await? == 2)
 }
 
 /// What a file's log says of a verdict.

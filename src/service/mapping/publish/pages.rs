@@ -53,7 +53,7 @@ impl<'a, T: Paged> Pages<'a, T> {
                 self.declare().await?;
                 State::Cursor
             } else {
-                State::Pieces(self.stage.pieces().await?.into_iter())
+                State::Pieces(self.stage.pieces().await?.to_vec().into_iter())
             };
         }
         if let State::Pieces(pieces) = &mut self.state {

@@ -19,24 +19,10 @@ use crate::service::{
 const CHUNK: usize = 2_000;
 
 impl Stage<'_> {
-    /// Gives each row the alias that its user's mapping has: for a file that says nothing of aliases.
-    pub async fn keep_aliases(&self) -> Result<()> {
-        for lines in self.pieces().await? {
-            let mut sql = self.tx.sql();
-            sql.push("UPDATE mapping_stage SET alias_email = m.alias_email FROM mapping m WHERE ");
-            self.within(&mut sql, "mapping_stage", lines).push(" AND mapping_stage.operation <> 'REMOVE' AND ");
-            sql.push("m.organization_id = mapping_stage.organization_id AND ");
-            sql.equals("m.integration_id", self.integration.id).push(" AND m.user_id = mapping_stage.user_id ");
-            sql.push("AND m.ended_at IS NULL AND m.alias_email IS NOT NULL");
-            self.tx.execute(sql).await?;
-        }
-        Ok(())
-    }
-
     /// Writes beside each row what it comes to.
     pub async fn settle(&self, on_existing: OnExistingMapping) -> Result<()> {
         for lines in self.pieces().await? {
-            self.alone(on_existing, lines).await?;
+            self.alone(on_existing, *lines).await?;
         }
         self.only_one("user_id", "true", "MIN(s.line)", "verdict = 'DUPLICATE'").await?;
         // Whoever changes no more than the alias keeps the target, whatever the order.
@@ -46,7 +32,7 @@ impl Stage<'_> {
         self.only_one("crm_user_id", &wants, winner, "verdict = 'CLAIMED', other_id = r.user_id").await?;
         let mut held = 0;
         for lines in self.pieces().await? {
-            held += self.held(lines).await?;
+            held += self.held(*lines).await?;
         }
         if held > 0 {
             self.fall().await?;
@@ -56,10 +42,12 @@ impl Stage<'_> {
 
     async fn alone(&self, on_existing: OnExistingMapping, lines: Lines) -> Result<()> {
         let mut sql = self.tx.sql();
-        sql.push(
-            "UPDATE mapping_stage SET verdict = r.verdict, current_id = r.current_id, other_id = r.other_id FROM (",
-        );
-        sql.push("SELECT s.line, m.id AS current_id, h.user_id AS other_id, CASE ");
+        sql.push("UPDATE mapping_stage SET verdict = r.verdict, current_id = r.current_id, other_id = r.other_id");
+        if self.keeps_aliases {
+            sql.push(", alias_email = r.alias_email");
+        }
+        sql.push(" FROM (SELECT s.line, m.id AS current_id, h.user_id AS other_id, ");
+        sql.push("CASE WHEN s.operation <> 'REMOVE' THEN m.alias_email END AS alias_email, CASE ");
         sql.push("WHEN u.deleted_at IS NOT NULL THEN 'USER_DELETED' WHEN s.operation = 'REMOVE' THEN ");
         sql.push("CASE WHEN m.id IS NULL THEN 'MISSING' WHEN s.crm_user_id <> m.crm_user_id THEN 'MISMATCH' ");
         sql.push("ELSE 'DELETED' END WHEN m.id IS NULL THEN 'CREATED' ");
@@ -67,7 +55,10 @@ impl Stage<'_> {
             sql.push("WHEN s.operation = 'ADD' THEN 'EXISTS' ");
         }
         sql.push("WHEN m.source = COALESCE(s.source, 'MANUAL') AND m.crm_user_id = s.crm_user_id ");
-        sql.push("AND m.alias_email IS NOT DISTINCT FROM s.alias_email THEN 'UNCHANGED' ");
+        if !self.keeps_aliases {
+            sql.push("AND m.alias_email IS NOT DISTINCT FROM s.alias_email ");
+        }
+        sql.push("THEN 'UNCHANGED' ");
         if on_existing == OnExistingMapping::OverrideAutomatic {
             sql.push("WHEN s.operation = 'ADD' AND m.source = 'MANUAL' THEN 'EXISTS' ");
         }
@@ -88,20 +79,27 @@ impl Stage<'_> {
     /// Of the rows with the same value of a column, among those of a condition, all but one are told `set`; `first` gives
     /// the line of the one.
     async fn only_one(&self, column: &'static str, condition: &str, first: &str, set: &str) -> Result<()> {
-        let mut after = None::<Uuid>;
+        let mut after = Uuid::nil();
         loop {
+            // Of most files there are none, as the index alone tells.
             let mut sql = self.tx.sql();
-            sql.push(&format!("SELECT s.{column} AS id, {first} AS line FROM mapping_stage s WHERE "));
-            self.within(&mut sql, "s", ALL).push(&format!(" AND s.{column} IS NOT NULL AND {condition}"));
-            if let Some(after) = after {
-                sql.push(&format!(" AND s.{column} > ")).bind(after);
-            }
+            sql.push(&format!("SELECT s.{column} AS id FROM mapping_stage s WHERE "));
+            self.within(&mut sql, "s", ALL).push(&format!(" AND s.{column} > ")).bind(after);
             sql.push(&format!(" GROUP BY s.{column} HAVING COUNT(*) > 1 ORDER BY s.{column} LIMIT "));
             sql.bind(i64::from(self.step));
+            let several: Vec<Uuid> = sql.map(self.tx.connection(), |row| row.try_get("", "id")).await?;
+            let Some(last) = several.last() else { return Ok(()) };
+            after = *last;
+            let mut sql = self.tx.sql();
+            sql.push(&format!("SELECT s.{column} AS id, {first} AS line FROM mapping_stage s WHERE "));
+            self.within(&mut sql, "s", ALL).push(&format!(" AND {condition} AND "));
+            sql.any_id(&format!("s.{column}"), &several);
+            sql.push(&format!(" GROUP BY s.{column} HAVING COUNT(*) > 1"));
             let found: Vec<(Uuid, i64)> =
                 sql.map(self.tx.connection(), |row| Ok((row.try_get("", "id")?, row.try_get("", "line")?))).await?;
-            let Some((last, _)) = found.last() else { return Ok(()) };
-            after = Some(*last);
+            if found.is_empty() {
+                continue;
+            }
             let mut firsts = Rows::new(&[("id", Kind::Uuid), ("line", Kind::Int)]);
             found.iter().for_each(|(id, line)| firsts.add(&[id, line]));
             let mut sql = self.tx.sql();
