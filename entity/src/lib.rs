@@ -19,6 +19,7 @@ pub mod license;
 pub mod manual_attributes;
 pub mod mapping;
 pub mod mapping_stage;
+pub mod mapping_stage_cells;
 pub mod organization;
 pub mod rows;
 pub mod sync_change;

@@ -20,8 +20,6 @@ pub struct Model {
     /// None for a removal that names no target.
     pub crm_user_id: Option<CrmUserId>,
     pub alias_email: Option<Email>,
-    /// The cells as they stand in the file, as a JSON array.
-    pub cells: String,
     /// What the row comes to; none until all are settled together.
     pub verdict: Option<MappingVerdict>,
     /// The mapping that the user has.

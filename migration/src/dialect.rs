@@ -5,7 +5,7 @@ use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 /// Runs each statement, its placeholders filled in for the database at hand.
 ///
 /// - Text has the collation `C` on PostgreSQL, so that both databases order it by code point whatever the server's locale.
-/// - `{keyed}` ends a table that is looked at by its key alone; SQLite then keeps it as one tree.
+/// - `{keyed}` ends a table that is little more than its key; SQLite then keeps it as one tree.
 pub async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
     let words: [(&str, &str); 7] = match manager.get_database_backend() {
         DbBackend::Postgres => [

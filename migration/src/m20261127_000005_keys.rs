@@ -1,9 +1,10 @@
-//! What foreign keys cost.
+//! What foreign keys cost, and wide rows.
 //!
-//! The stage of a file of mappings has none: they would be checked at every one of a million rows, and again where the
-//! mappings are made; and SQLite empties a table at once only where there are none. It is kept as one tree there, since all that
-//! goes over it goes by its key. Teams can be deleted without going
-//! through all users, those who are gone among them, for each.
+//! The stage of a file of mappings has no foreign keys: they would be checked at every one of a million rows, and again where
+//! the mappings are made; and SQLite empties a table at once only where there are none. It is kept as one tree there, and
+//! without the cells of the file, which lie beside it: it is gone over again and again, and they are read once.
+//!
+//! Teams can be deleted without going through all users, those who are gone among them, for each.
 
 use sea_orm_migration::{prelude::*, sea_orm::DbBackend};
 
@@ -21,8 +22,9 @@ impl MigrationTrait for Migration {
                 for (name, _) in KEYS {
                     dialect::run(manager, &[&format!("ALTER TABLE mapping_stage DROP CONSTRAINT {name}")]).await?;
                 }
+                dialect::run(manager, &["ALTER TABLE mapping_stage DROP COLUMN cells"]).await?;
             }
-            _ => rebuild(manager, &[], "{keyed}").await?,
+            _ => rebuild(manager, "", "", "{keyed}").await?,
         }
         statistics::tell(manager).await
     }
@@ -30,11 +32,16 @@ impl MigrationTrait for Migration {
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         match manager.get_database_backend() {
             DbBackend::Postgres => {
+                dialect::run(manager, POSTGRES_CELLS).await?;
                 for (name, key) in KEYS {
                     dialect::run(manager, &[&format!("ALTER TABLE mapping_stage ADD CONSTRAINT {name} {key}")]).await?;
                 }
             }
-            _ => rebuild(manager, &KEYS.map(|(_, key)| key), "").await?,
+            _ => {
+                let keys: String = KEYS.iter().map(|(_, key)| format!(", {key}")).collect();
+                rebuild(manager, ", cells {text} NOT NULL DEFAULT '[]'", &keys, "").await?;
+                dialect::run(manager, &[CELLS_BACK]).await?;
+            }
         }
         dialect::run(manager, DOWN).await?;
         statistics::tell(manager).await
@@ -45,12 +52,31 @@ const UP: &[&str] = &[
     "DROP INDEX app_user_team",
     "CREATE INDEX app_user_team ON app_user (organization_id, team_id, email, id, deleted_at)",
     "CREATE INDEX manual_attributes_team ON manual_attributes (organization_id, team_id) WHERE team_id IS NOT NULL",
+    "CREATE TABLE mapping_stage_cells (
+        organization_id {uuid} NOT NULL,
+        import_job_id {uuid} NOT NULL,
+        line {int} NOT NULL,
+        cells {text} NOT NULL,
+        PRIMARY KEY (organization_id, import_job_id, line)
+    ) {keyed}",
+    "INSERT INTO mapping_stage_cells SELECT organization_id, import_job_id, line, cells FROM mapping_stage",
 ];
 
 const DOWN: &[&str] = &[
+    "DROP TABLE mapping_stage_cells",
     "DROP INDEX manual_attributes_team",
     "DROP INDEX app_user_team",
     "CREATE INDEX app_user_team ON app_user (organization_id, team_id, email, id) WHERE deleted_at IS NULL",
+];
+
+const CELLS_BACK: &str = "UPDATE mapping_stage SET cells = c.cells FROM mapping_stage_cells c \
+     WHERE c.organization_id = mapping_stage.organization_id AND c.import_job_id = mapping_stage.import_job_id \
+     AND c.line = mapping_stage.line";
+
+const POSTGRES_CELLS: &[&str] = &[
+    "ALTER TABLE mapping_stage ADD COLUMN cells {text} NOT NULL DEFAULT '[]'",
+    CELLS_BACK,
+    "ALTER TABLE mapping_stage ALTER COLUMN cells DROP DEFAULT",
 ];
 
 /// The stage's foreign keys, by their names on PostgreSQL.
@@ -70,12 +96,11 @@ const KEYS: [(&str, &str); 4] = [
     ),
 ];
 
-const COLUMNS: &str = "organization_id, import_job_id, line, operation, user_id, crm_user_id, alias_email, cells, verdict, \
+const COLUMNS: &str = "organization_id, import_job_id, line, operation, user_id, crm_user_id, alias_email, verdict, \
      current_id, other_id, source";
 
-/// SQLite takes no foreign key from a table: it is made anew, with these.
-async fn rebuild(manager: &SchemaManager<'_>, keys: &[&str], kept: &str) -> Result<(), DbErr> {
-    let keys: String = keys.iter().map(|key| format!(", {key}")).collect();
+/// SQLite takes no foreign key from a table: it is made anew, with this column, these keys, and kept so.
+async fn rebuild(manager: &SchemaManager<'_>, column: &str, keys: &str, kept: &str) -> Result<(), DbErr> {
     let table = format!(
         "CREATE TABLE mapping_stage_anew (
             organization_id {{uuid}} NOT NULL,
@@ -85,11 +110,10 @@ async fn rebuild(manager: &SchemaManager<'_>, keys: &[&str], kept: &str) -> Resu
             user_id {{uuid}} NOT NULL,
             crm_user_id {{uuid}},
             alias_email {{text}},
-            cells {{text}} NOT NULL,
             verdict {{text}},
             current_id {{uuid}},
             other_id {{uuid}},
-            source {{text}},
+            source {{text}}{column},
             PRIMARY KEY (organization_id, import_job_id, line){keys}
         ) {kept}"
     );

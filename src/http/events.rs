@@ -3,7 +3,7 @@
 //!
 //! A stream that the server cuts off, because it stops, ends without `complete`: whoever follows something may ask again.
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use async_graphql::ServerError;
 use axum::{
@@ -19,6 +19,7 @@ use super::{
     refusal::Refusal,
     steps::{Asked, Step, steps},
 };
+use crate::service::scope;
 
 /// Asks a proxy not to collect events before it passes them on.
 const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
@@ -32,18 +33,20 @@ const COMPLETE: &str = "event: complete\ndata:\n\n";
 /// The stream of an operation's results. The work ends with it: when all is said, when the client goes, and when the
 /// server stops.
 pub fn answer(app: &App, asked: Asked) -> Response {
-    let id = asked.id.clone();
+    let (id, request) = (asked.id.clone(), asked.id.clone());
     let next = move |step| match step {
         Step::Result(body) => next(body.get()),
         Step::Refused(errors) => refusal(&errors),
         Step::SignedOut(error) => refusal(&json!([Refusal::of(&error, &id.0).error()])),
     };
     let events = steps(app, asked).map(next).chain(stream::once(async { COMPLETE.to_owned() }));
-    let kept_alive = stream::unfold(events.boxed(), |mut events| async move {
-        match tokio::time::timeout(SILENCE, events.next()).await {
-            Ok(event) => Some((event?, events)),
-            Err(_) => Some((COMMENT.to_owned(), events)),
-        }
+    let kept_alive = stream::unfold(events.boxed(), move |mut events| {
+        scope::within(Arc::clone(&request.0), async move {
+            match tokio::time::timeout(SILENCE, events.next()).await {
+                Ok(event) => Some((event?, events)),
+                Err(_) => Some((COMMENT.to_owned(), events)),
+            }
+        })
     });
     let body = kept_alive.take_until(app.stop.clone().cancelled_owned()).map(Ok::<_, Infallible>);
     streamed(Body::from_stream(body))

@@ -82,7 +82,7 @@ async fn what_is_deleted_is_found_by_index(world: World) {
         ]
     );
     if db.backend() == DbBackend::Sqlite {
-        // A team has a handful of words.
+        // An organisation's teams have few words, all of them together.
         for (table, column) in naming.into_iter().filter(|(table, _)| *table != "team_word") {
             let mut sql = Sql::new(db.backend());
             sql.push("EXPLAIN QUERY PLAN SELECT 1 FROM ").push(table).push(" WHERE organization_id = x'00' AND ");

@@ -172,8 +172,8 @@ async fn stage(tx: &Tx, job: ImportJobId, staged: &[Staged]) {
     }
     let names = rows.names();
     let mut sql = tx.sql();
-    sql.push("INSERT INTO mapping_stage (organization_id, import_job_id, cells, ").push(&names).push(") SELECT ");
-    sql.bind(tx.organization_id).push(", ").bind(job).push(", '[]', ").push(&names).push(" FROM ").rows(rows);
+    sql.push("INSERT INTO mapping_stage (organization_id, import_job_id, ").push(&names).push(") SELECT ");
+    sql.bind(tx.organization_id).push(", ").bind(job).push(", ").push(&names).push(" FROM ").rows(rows);
     sql.push(" AS r");
     tx.execute(sql).await.unwrap();
 }

@@ -107,8 +107,8 @@ async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()
         ("user_id", Kind::Uuid),
         ("crm_user_id", Kind::Uuid),
         ("alias_email", Kind::Text),
-        ("cells", Kind::Text),
     ]);
+    let mut beside = Rows::new(&[("line", Kind::Int), ("cells", Kind::Text)]);
     for ((Asked { row, cells, operation, mut faults, first }, user), target) in
         asked.into_iter().zip(users).zip(targets)
     {
@@ -142,7 +142,8 @@ async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()
         }
         match (operation, user_id) {
             (Some(operation), Some(user_id)) if faults.is_empty() => {
-                staged.add(&[&line(&row), &operation, &user_id, &crm_user_id, &alias_email, &cells]);
+                staged.add(&[&line(&row), &operation, &user_id, &crm_user_id, &alias_email]);
+                beside.add(&[&line(&row), &cells]);
             }
             _ => {
                 counts.add(RowOutcome::Failed, 1);
@@ -150,13 +151,15 @@ async fn chunk(work: &Work<'_>, rows: Vec<Asked>, cursor: Position) -> Result<()
             }
         }
     }
-    if !staged.is_empty() {
-        let names = staged.names();
-        let mut sql = tx.sql();
-        sql.push("INSERT INTO mapping_stage (organization_id, import_job_id, ").push(&names).push(") SELECT ");
-        sql.bind(tx.organization_id).push(", ").bind(work.job.id).push(", ").push(&names).push(" FROM ");
-        sql.rows(staged).push(" AS r");
-        tx.execute(sql).await?;
+    for (table, rows) in [("mapping_stage", staged), ("mapping_stage_cells", beside)] {
+        if !rows.is_empty() {
+            let names = rows.names();
+            let mut sql = tx.sql();
+            sql.push("INSERT INTO ").push(table).push(" (organization_id, import_job_id, ").push(&names);
+            sql.push(") SELECT ").bind(tx.organization_id).push(", ").bind(work.job.id).push(", ").push(&names);
+            sql.push(" FROM ").rows(rows).push(" AS r");
+            tx.execute(sql).await?;
+        }
     }
     counts.stale = keep(&tx, work.job, kept).await?;
     job::advance(&tx, work.job, counts, Some(cursor)).await?;

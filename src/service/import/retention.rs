@@ -34,8 +34,9 @@ const ROWS: i64 = 5_000;
 const ORPHANED: Duration = Duration::days(1);
 
 /// What an import keeps besides itself: the table, its column that names the import, and the same of the import.
-const KEPT: [(&str, &str, &str); 3] = [
+const KEPT: [(&str, &str, &str); 4] = [
     ("mapping_stage", "import_job_id", "id"),
+    ("mapping_stage_cells", "import_job_id", "id"),
     ("crm_user_stage", "sync_run_id", "sync_run_id"),
     ("import_row", "import_job_id", "id"),
 ];

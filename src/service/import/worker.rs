@@ -34,7 +34,8 @@ use crate::service::{
 /// waits for one.
 pub const CHUNK_ROWS: usize = 2_000;
 /// The tables that what is staged is brought into, and out of.
-pub const PUBLISHED: [&str; 6] = ["app_user", "crm_user", "crm_user_stage", "mapping", "mapping_stage", "user_link"];
+pub const PUBLISHED: [&str; 7] =
+    ["app_user", "crm_user", "crm_user_stage", "mapping", "mapping_stage", "mapping_stage_cells", "user_link"];
 /// How often the queue is looked at when nobody wakes the worker.
 const IDLE: Duration = Duration::from_secs(2);
 

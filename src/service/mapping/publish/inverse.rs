@@ -15,9 +15,9 @@ impl Stage<'_> {
     pub async fn fill_with_inverse(&self, after: Uuid) -> Result<Vec<i64>> {
         let mut sql = self.tx.sql();
         sql.push("INSERT INTO mapping_stage (organization_id, import_job_id, line, operation, user_id, crm_user_id, ");
-        sql.push("alias_email, source, cells) SELECT m.organization_id, m.import_job_id, m.import_line, ");
+        sql.push("alias_email, source) SELECT m.organization_id, m.import_job_id, m.import_line, ");
         sql.push("CASE WHEN b.id IS NULL THEN 'REMOVE' ELSE 'REPLACE' END, m.user_id, b.crm_user_id, b.alias_email, ");
-        sql.push("b.source, '[]' FROM mapping m LEFT JOIN mapping b ON b.organization_id = m.organization_id ");
+        sql.push("b.source FROM mapping m LEFT JOIN mapping b ON b.organization_id = m.organization_id ");
         sql.push("AND b.id = m.replaces_id WHERE ").equals("m.organization_id", self.tx.organization_id);
         sql.push(" AND m.id > ").bind(after).push(" AND ").equals("m.import_job_id", self.job);
         sql.push(" AND m.import_line IS NOT NULL AND m.ended_at IS NULL");
@@ -35,8 +35,8 @@ impl Stage<'_> {
         ended.iter().for_each(|(line, id)| rows.add(&[line, id]));
         let mut sql = self.tx.sql();
         sql.push("INSERT INTO mapping_stage (organization_id, import_job_id, line, operation, user_id, crm_user_id, ");
-        sql.push("alias_email, source, cells) SELECT b.organization_id, ").bind(self.job);
-        sql.push(", r.line, 'ADD', b.user_id, b.crm_user_id, b.alias_email, b.source, '[]' FROM ").rows(rows);
+        sql.push("alias_email, source) SELECT b.organization_id, ").bind(self.job);
+        sql.push(", r.line, 'ADD', b.user_id, b.crm_user_id, b.alias_email, b.source FROM ").rows(rows);
         sql.push(" AS r JOIN mapping b ON b.id = r.id WHERE ");
         sql.equals("b.organization_id", self.tx.organization_id);
         self.tx.execute(sql).await?;

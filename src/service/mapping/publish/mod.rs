@@ -24,7 +24,7 @@ use crate::service::{
 };
 
 /// Rows that are read at a time, and on SQLite written.
-const STEP: u32 = 4_000;
+const STEP: u32 = 2_000;
 /// Rows that a statement brings along.
 pub const PAGE: usize = 2_000;
 
@@ -38,6 +38,9 @@ const ENDS: &str = "IN ('UPDATED', 'DELETED')";
 
 /// Lines of a file: after the first, up to and with the second.
 type Lines = (i64, i64);
+
+/// The stage, and the cells of its rows as they stand in the file.
+const TABLES: [&str; 2] = ["mapping_stage", "mapping_stage_cells"];
 
 /// All lines.
 const ALL: Lines = (i64::MIN, i64::MAX);
@@ -61,7 +64,9 @@ pub struct Stage<'a> {
 pub async fn prepare(db: &Db, rows: i64) -> Result<()> {
     if db.backend() == DbBackend::Postgres && rows >= MANY {
         use sea_orm::ConnectionTrait;
-        db.writer().execute_unprepared("ANALYZE mapping_stage").await?;
+        for table in TABLES {
+            db.writer().execute_unprepared(&format!("ANALYZE {table}")).await?;
+        }
     }
     Ok(())
 }
@@ -127,27 +132,27 @@ impl<'a> Stage<'a> {
 
 /// Empties the stage of an import.
 pub async fn clear(tx: &Tx, job: ImportJobId) -> Result<()> {
-    let mut sql = tx.sql();
-    if tx.backend == DbBackend::Sqlite && is_alone(tx, job).await? {
+    for table in TABLES {
+        let mut sql = tx.sql();
+        sql.push("DELETE FROM ").push(table);
         // Without a condition, SQLite lets go of the whole table instead of row after row.
-        sql.push("DELETE FROM mapping_stage");
+        if tx.backend != DbBackend::Sqlite || !is_alone(tx, job, table).await? {
+            sql.push(" WHERE ").equals("organization_id", tx.organization_id).push(" AND ");
+            sql.equals("import_job_id", job);
+        }
         tx.execute(sql).await?;
-        return Ok(());
     }
-    sql.push("DELETE FROM mapping_stage WHERE ").equals("organization_id", tx.organization_id);
-    sql.push(" AND ").equals("import_job_id", job);
-    tx.execute(sql).await?;
     Ok(())
 }
 
-/// Whether nothing else is staged: the first and the last row are this import's.
-async fn is_alone(tx: &Tx, job: ImportJobId) -> Result<bool> {
+/// Whether nothing else is in the table: the first and the last row are this import's.
+async fn is_alone(tx: &Tx, job: ImportJobId, table: &str) -> Result<bool> {
     let mut sql = tx.sql();
     sql.push("SELECT COUNT(*) AS n FROM (");
     for (i, order) in ["", " DESC"].into_iter().enumerate() {
         sql.push(if i == 0 { "SELECT * FROM (" } else { " UNION ALL SELECT * FROM (" });
-        sql.push("SELECT organization_id, import_job_id FROM mapping_stage ");
-        sql.push(&format!("ORDER BY organization_id{order}, import_job_id{order} LIMIT 1)"));
+        sql.push("SELECT organization_id, import_job_id FROM ").push(table);
+        sql.push(&format!(" ORDER BY organization_id{order}, import_job_id{order} LIMIT 1)"));
     }
     sql.push(") AS ends WHERE ").equals("organization_id", tx.organization_id);
     sql.push(" AND ").equals("import_job_id", job);

@@ -60,7 +60,7 @@ pub struct Row {
 
 fn select(stage: &Stage<'_>, sql: &mut Sql, lines: Lines, condition: &str) {
     sql.push(
-        "SELECT s.line, s.verdict, s.cells, s.alias_email, s.current_id, b.source, b.alias_email AS current_alias, ",
+        "SELECT s.line, s.verdict, COALESCE(k.cells, '[]') AS cells, s.alias_email, s.current_id, b.source, b.alias_email AS current_alias, ",
     );
     sql.push(
         "bc.external_id AS current_target, c.external_id AS target, u.email AS user_email, o.email AS other_email ",
@@ -70,6 +70,9 @@ fn select(stage: &Stage<'_>, sql: &mut Sql, lines: Lines, condition: &str) {
     );
     sql.push("LEFT JOIN crm_user bc ON bc.organization_id = b.organization_id AND bc.id = b.crm_user_id ");
     sql.push("LEFT JOIN crm_user c ON c.organization_id = s.organization_id AND c.id = s.crm_user_id ");
+    // What undoes an import was in no file.
+    sql.push("LEFT JOIN mapping_stage_cells k ON k.organization_id = s.organization_id ");
+    sql.push("AND k.import_job_id = s.import_job_id AND k.line = s.line ");
     // Nobody is looked for where no message names them.
     for (name, column, verdicts) in [("u", "user_id", "'EXISTS'"), ("o", "other_id", "'HELD', 'CLAIMED'")] {
         sql.push(&format!("LEFT JOIN app_user {name} ON {name}.organization_id = s.organization_id "));
