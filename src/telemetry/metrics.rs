@@ -30,8 +30,11 @@ const NAMES: usize = 200;
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 const COUNTS: [f64; 10] = [0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0];
 
-/// Series by a label that there are many of, and then by the others. The registry would make all labels anew for each request.
-struct Known<K, T>(LazyLock<RwLock<HashMap<String, Vec<(K, T)>>>>);
+/// Series by a label that there are many of, and then by the others.
+type Series<K, T> = HashMap<String, Vec<(K, T)>>;
+
+/// The series that were made: the registry would make all their labels anew for each request.
+struct Known<K, T>(LazyLock<RwLock<Series<K, T>>>);
 
 impl<K, T> Known<K, T> {
     const fn none() -> Self {
