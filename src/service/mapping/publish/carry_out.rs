@@ -64,18 +64,15 @@ impl Paged for Concerned {
 fn concerned(stage: &Stage<'_>, sql: &mut Sql, lines: Lines) {
     sql.push("SELECT s.user_id AS id FROM mapping_stage s WHERE ");
     stage.within(sql, "s", lines).push(" AND s.verdict = 'DELETED'");
-    for (verdicts, crm_user) in [
-        (MAKES, "JOIN crm_user c ON c.organization_id = s.organization_id AND c.id = s.crm_user_id"),
-        (
-            ENDS,
-            "JOIN mapping b ON b.organization_id = s.organization_id AND b.id = s.current_id \
-             AND NOT EXISTS (SELECT 1 FROM mapping_stage t WHERE t.organization_id = s.organization_id \
-             AND t.import_job_id = s.import_job_id AND t.crm_user_id = b.crm_user_id \
-             AND t.verdict IN ('CREATED', 'UPDATED')) \
-             JOIN crm_user c ON c.organization_id = b.organization_id AND c.id = b.crm_user_id",
-        ),
-    ] {
-        sql.push(" UNION SELECT u.id FROM mapping_stage s ").push(crm_user);
+    let taken = "JOIN crm_user c ON c.organization_id = s.organization_id AND c.id = s.crm_user_id".to_owned();
+    let freed = format!(
+        "JOIN mapping b ON b.organization_id = s.organization_id AND b.id = s.current_id AND NOT EXISTS (SELECT 1 \
+         FROM mapping_stage t WHERE t.organization_id = s.organization_id AND t.import_job_id = s.import_job_id \
+         AND t.crm_user_id = b.crm_user_id AND t.verdict {MAKES}) \
+         JOIN crm_user c ON c.organization_id = b.organization_id AND c.id = b.crm_user_id"
+    );
+    for (verdicts, crm_user) in [(MAKES, taken), (ENDS, freed)] {
+        sql.push(" UNION SELECT u.id FROM mapping_stage s ").push(&crm_user);
         sql.push(" JOIN app_user u ON u.organization_id = c.organization_id AND u.email = c.email ");
         sql.push("AND u.deleted_at IS NULL LEFT JOIN mapping m ON m.organization_id = u.organization_id AND ");
         sql.equals("m.integration_id", stage.integration.id);
