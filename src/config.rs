@@ -147,7 +147,7 @@ pub struct FrontSettings {
     #[arg(long, env = "COUNTERPART_MAX_DOCUMENT_BYTES", value_name = "BYTES", default_value_t = 64 * 1024, value_parser = size)]
     pub max_document_bytes: usize,
 
-    /// As many tokens may a document have.
+    /// As many tokens may a document have, and as many values its arguments, fragments spelled out.
     #[arg(long, env = "COUNTERPART_MAX_DOCUMENT_TOKENS", value_name = "NUMBER", default_value_t = 10_000, value_parser = size)]
     pub max_document_tokens: usize,
 

@@ -84,7 +84,7 @@ type Schema = async_graphql::Schema<Query, Mutation, Subscription>;
 /// What a client gets: documents are read, and the operations in them carried out.
 pub struct Api {
     schema: Schema,
-    documents: Arc<Documents>,
+    documents: Documents,
 }
 
 impl Api {
@@ -93,7 +93,7 @@ impl Api {
     pub fn new(limits: Limits, introspection: bool) -> Result<Self, String> {
         let schema = schema();
         let documents = Documents::new(&text(&schema), limits, introspection)?;
-        Ok(Self { schema, documents: Arc::new(documents) })
+        Ok(Self { schema, documents })
     }
 
     /// Reads a document, to know whether it can be carried out.
@@ -118,7 +118,7 @@ impl Api {
         let Ready { request, pace, shape } = Ready::of(session, prepared);
         // In a box: it is large, and would be moved with each future around it.
         let executed = Box::pin(self.schema.execute(request));
-        let mut response = complete(&self.documents, pace.run(executed).await);
+        let mut response = complete(pace.run(executed).await);
         shape.arrange(&mut response.data);
         response
     }
@@ -126,10 +126,9 @@ impl Api {
     /// Answers a subscription, with a response for each event.
     pub fn subscribe(&self, session: Session, prepared: Prepared) -> BoxStream<'static, Response> {
         let Ready { request, pace, shape } = Ready::of(session, prepared);
-        let documents = Arc::clone(&self.documents);
         pace.follow(self.schema.execute_stream(request))
             .map(move |response| {
-                let mut response = complete(&documents, response);
+                let mut response = complete(response);
                 shape.arrange(&mut response.data);
                 response
             })
@@ -137,11 +136,8 @@ impl Api {
     }
 }
 
-fn complete(documents: &Documents, mut response: Response) -> Response {
-    for error in &mut response.errors {
-        documents.mend(error);
-        error::complete(error);
-    }
+fn complete(mut response: Response) -> Response {
+    response.errors.iter_mut().for_each(error::complete);
     response
 }
 

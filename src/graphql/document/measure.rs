@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use apollo_compiler::{
     Name, Node,
-    ast::{Definition, Directive, Document, FragmentDefinition, Selection, Value},
+    ast::{Argument, Definition, Directive, Document, FragmentDefinition, Selection, Value},
 };
 
 use super::{Limits, texts};
@@ -30,10 +30,10 @@ pub fn check(document: &Document, limits: &Limits) -> Result<()> {
             Definition::OperationDefinition(operation) => {
                 for variable in &operation.variables {
                     directives(&variable.directives)?;
-                    variable.default_value.iter().try_for_each(|default| value(default))?;
+                    let default = variable.default_value.as_ref().map_or(Ok(0), |default| value(default))?;
+                    total.values = total.values.saturating_add(default);
                 }
-                let own = Size { directives: directives(&operation.directives)?, ..Size::default() };
-                total = total.and(own).and(walk.size(&operation.selection_set, 0)?);
+                total = total.and(directives(&operation.directives)?).and(walk.size(&operation.selection_set, 0)?);
                 total.within(limits)?;
             }
             // One that no operation spreads is validated too.
@@ -51,6 +51,8 @@ struct Size {
     depth: usize,
     aliases: u64,
     directives: u64,
+    /// Values of arguments: an object and a list, and each within.
+    values: u64,
 }
 
 impl Size {
@@ -60,6 +62,7 @@ impl Size {
             depth: self.depth.max(other.depth),
             aliases: self.aliases.saturating_add(other.aliases),
             directives: self.directives.saturating_add(other.directives),
+            values: self.values.saturating_add(other.values),
         }
     }
 
@@ -68,6 +71,8 @@ impl Size {
             ("fields", self.fields, limits.fields),
             ("aliases", self.aliases, limits.aliases),
             ("directives", self.directives, limits.directives),
+            // Each is a token at least, where it stands once.
+            ("values", self.values, limits.tokens as u64),
         ] {
             if found > most {
                 let message = format!("The document comes to {found} {what}; {most} is the most. Send it in parts.");
@@ -105,12 +110,13 @@ impl<'a> Walk<'a> {
         for selection in selections {
             let (directives, inner) = match selection {
                 Selection::Field(field) => {
-                    field.arguments.iter().try_for_each(|argument| value(&argument.value))?;
+                    let values = arguments(&field.arguments)?;
                     let below = self.size(&field.selection_set, chain)?;
                     let inner = Size {
                         fields: below.fields.saturating_add(1),
                         depth: below.depth + 1,
                         aliases: below.aliases.saturating_add(u64::from(field.alias.is_some())),
+                        values: below.values.saturating_add(values),
                         ..below
                     };
                     (&field.directives, inner)
@@ -118,8 +124,7 @@ impl<'a> Walk<'a> {
                 Selection::InlineFragment(inline) => (&inline.directives, self.size(&inline.selection_set, chain)?),
                 Selection::FragmentSpread(spread) => (&spread.directives, self.fragment(&spread.fragment_name, chain)?),
             };
-            let own = Size { directives: self::directives(directives)?, ..Size::default() };
-            size = size.and(own).and(inner);
+            size = size.and(self::directives(directives)?).and(inner);
         }
         Ok(size)
     }
@@ -140,35 +145,43 @@ impl<'a> Walk<'a> {
         }
         *state = State::Open;
         let fragment = *fragment;
-        let own = Size { directives: directives(&fragment.directives)?, ..Size::default() };
-        let size = self.size(&fragment.selection_set, chain + 1)?.and(own);
+        let size = self.size(&fragment.selection_set, chain + 1)?.and(directives(&fragment.directives)?);
         self.fragments.insert(&fragment.name, (fragment, State::Known(size)));
         Ok(size)
     }
 }
 
-/// Checks the texts of directives, and counts them.
-fn directives(directives: &[Node<Directive>]) -> Result<u64> {
-    let arguments = directives.iter().flat_map(|directive| &directive.arguments);
-    arguments.into_iter().try_for_each(|argument| value(&argument.value))?;
-    Ok(directives.len() as u64)
+/// Directives and their values, whose texts are checked.
+fn directives(directives: &[Node<Directive>]) -> Result<Size> {
+    let mut size = Size { directives: directives.len() as u64, ..Size::default() };
+    for directive in directives {
+        size.values = size.values.saturating_add(arguments(&directive.arguments)?);
+    }
+    Ok(size)
 }
 
-fn value(found: &Value) -> Result<()> {
-    match found {
-        Value::String(text) => texts::text(text, 0),
-        Value::List(values) => values.iter().try_for_each(|found| value(found)),
+/// How many values arguments have, whose texts are checked.
+fn arguments(arguments: &[Node<Argument>]) -> Result<u64> {
+    sum(arguments.iter().map(|argument| &argument.value))
+}
+
+fn sum<'a>(values: impl Iterator<Item = &'a Node<Value>>) -> Result<u64> {
+    values.map(|found| value(found)).sum()
+}
+
+fn value(found: &Value) -> Result<u64> {
+    let within = match found {
+        Value::String(text) => texts::text(text, 0).map(|()| 0),
+        Value::List(values) => sum(values.iter()),
         Value::Object(members) => {
-            // The one rule of the specification that the validation does not know.
+            // A rule of the specification that the validation does not know.
             let mut names = HashSet::with_capacity(members.len());
-            members.iter().try_for_each(|(name, found)| {
-                if !names.insert(name) {
-                    let message = format!("There can be only one input field named {name}.");
-                    return Err(Failure::bad_request(message));
-                }
-                value(found)
-            })
+            if let Some((name, _)) = members.iter().find(|(name, _)| !names.insert(name)) {
+                return Err(Failure::bad_request(format!("There can be only one input field named {name}.")));
+            }
+            sum(members.iter().map(|(_, found)| found))
         }
-        _ => Ok(()),
-    }
+        _ => Ok(0),
+    };
+    Ok(within? + 1)
 }

@@ -4,9 +4,11 @@
 //! 1. the text's length, then its tokens and its nesting, while it is parsed;
 //! 2. what it comes to with its fragments spelled out ([`measure`]): a fragment chain of one kilobyte can stand for millions
 //!    of fields;
-//! 3. the validation rules of the specification, by `apollo-compiler`; the GraphQL library's own leave out some;
+//! 3. the validation rules of the specification, by `apollo-compiler`; the GraphQL library's own leave out some; and what
+//!    it leaves out itself ([`inputs`]);
 //! 4. for each request: its variables, and the price of what it asks for ([`price`]).
 
+mod inputs;
 mod measure;
 mod price;
 mod texts;
@@ -150,19 +152,13 @@ impl Documents {
         };
         measure::check(&syntax, limits).map_err(refused)?;
         let checked = syntax.to_executable_validate(&self.types).map_err(|invalid| self.diagnosed(&invalid.errors))?;
+        inputs::check(&checked, &self.types).map_err(|error| vec![error])?;
         let executable = parse_query(text).map_err(|error| vec![ServerError::from(error)])?;
         Ok(Document { executable, checked })
     }
 
     fn diagnosed(&self, errors: &DiagnosticList) -> Vec<ServerError> {
         diagnosed(errors, &self.types, self.introspection)
-    }
-
-    /// Says in better words what the library finds wrong with an input.
-    pub fn mend(&self, error: &mut ServerError) {
-        if let Some(message) = told::one_of(&error.message, &self.types) {
-            error.message = message;
-        }
     }
 
     /// Prepares the operation that a request asks for.
@@ -225,6 +221,7 @@ impl Documents {
         };
         let coerced = coerce_variable_values(&self.types, operation, &values)
             .map_err(|error| vec![server_error(&error.to_graphql_error(&document.checked.sources), None)])?;
+        inputs::check_variables(operation, &coerced, &self.types).map_err(refused)?;
         for (name, value) in coerced.iter() {
             if !values.contains_key(name) {
                 let value =

@@ -76,16 +76,6 @@ fn suggestion(message: &str, types: &Types) -> Option<String> {
     Some(format!("Did you mean {others}{last}?"))
 }
 
-/// What the library finds wrong with an input of which one field must be given, in better words.
-pub fn one_of(message: &str, types: &Types) -> Option<String> {
-    let (name, found) = message.strip_prefix("Expected input type \"")?.split_once("\", found ")?;
-    let within = found.strip_prefix("null. (occurred while parsing \"").and_then(|within| within.split('"').next());
-    let input = types.get_input_object(if found.starts_with('{') { name } else { within? })?;
-    input.directives.get("oneOf")?;
-    let names: Vec<&str> = input.fields.keys().map(|name| name.as_str()).collect();
-    Some(format!("{} takes exactly one of its fields, and a value for it: {}.", input.name, names.join(" or ")))
-}
-
 fn fields(of: &ExtendedType) -> Vec<&str> {
     match of {
         ExtendedType::Object(object) => object.fields.keys().map(|name| name.as_str()).collect(),
@@ -151,17 +141,5 @@ mod tests {
         let message = "This field is an object: say which of its fields you want, in braces behind it.";
         assert_eq!(told("{ viewer }", true), [message]);
         assert_eq!(told("{ viewer { id ", true).len(), 1);
-    }
-
-    #[test]
-    fn one_of_several_is_said_by_their_names() {
-        let documents = Documents::new(&crate::graphql::sdl(), Limits::default(), true).unwrap();
-        let one_of = |message| super::one_of(message, &documents.types);
-        let said = Some("UserRef takes exactly one of its fields, and a value for it: id or email.".to_owned());
-        assert_eq!(one_of("Expected input type \"UserRef\", found {}."), said);
-        let null = "Expected input type \"String\", found null. (occurred while parsing \"UserRef\")";
-        assert_eq!(one_of(null), said);
-        assert_eq!(one_of("Expected input type \"Int\", found {}."), None);
-        assert_eq!(one_of("Expected input type \"CreateUserInput\", found {}."), None);
     }
 }

@@ -16,11 +16,13 @@ async fn documents_that_ask_too_much_are_refused() {
     let world = World::each().await.swap_remove(0);
     let aliases: String = (0..6_000).map(|i| format!("a{i}: __typename ")).collect();
     let deep = "{ children { nodes ".repeat(20) + "{ id }" + &"} }".repeat(20);
+    let operations: String = (0..100).map(|i| format!("query Q{i} {{ ...F }} ")).collect();
     let team = "team(by: {path: \"EMEA\"})";
     for (document, code) in [
         (chain(30), "LIMIT_EXCEEDED"),
         (chain(3_000), "LIMIT_EXCEEDED"),
         (format!("{{ {aliases} }}"), "LIMIT_EXCEEDED"),
+        (format!("{operations} fragment F on Query {{ nodes(ids: {:?}) {{ id }} }}", vec!["x"; 150]), "LIMIT_EXCEEDED"),
         (format!("{{ {team} {deep} }}"), "LIMIT_EXCEEDED"),
         ("{ teams(first: 200) { nodes { children(first: 200) { nodes { members(first: 200) { nodes { id } } } } } } }".into(), "LIMIT_EXCEEDED"),
         ("{ users(first: 201) { totalCount } }".into(), "LIMIT_EXCEEDED"),
