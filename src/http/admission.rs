@@ -18,10 +18,10 @@ use super::refusal::Refusal;
 use crate::config::FrontSettings;
 
 /// An operation that costs more than this is dear, by its price: about so many microseconds of a processor's time.
-const DEAR: u64 = 5_000;
+const DEAR: u64 = 7_500;
 /// An operation that costs more than this runs aside. That takes a change of threads for each of its statements, which those
 /// in between are spared.
-const ASIDE: u64 = 25_000;
+const ASIDE: u64 = 30_000;
 /// A document that is longer, in bytes, is dear to read.
 const LONG: usize = 4 * 1024;
 /// The price, or the bytes, of all that is dear and at work on one processor: the dearest operations that the limits let in

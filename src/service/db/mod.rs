@@ -10,7 +10,8 @@ use std::{path::Path, sync::Arc, time::Duration};
 use entity::OrganizationId;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions, sqlx::sqlite::SqliteConnectOptions,
+    SqliteTransactionMode, TransactionOptions,
+    sqlx::{Sqlite, pool::PoolOptions, sqlite::SqliteConnectOptions},
 };
 
 use tokio::sync::Mutex;
@@ -78,6 +79,9 @@ impl Manner {
     }
 }
 
+/// Instructions of a statement of SQLite's between one look around and the next: some tens of microseconds.
+const STRETCH: i32 = 2_000;
+
 /// How long work may show no sign of life, where no setting says.
 const LEASE: Duration = Duration::from_secs(60);
 
@@ -117,7 +121,8 @@ impl Db {
             let writer = Database::connect(writer).await?;
             reader
                 .max_connections(options.max_connections)
-                .map_sqlx_sqlite_opts(|o| sqlite_options(o).pragma("query_only", "on"));
+                .map_sqlx_sqlite_opts(|o| sqlite_options(o).pragma("query_only", "on"))
+                .map_sqlx_sqlite_pool_opts(giving_way);
             let reader = Database::connect(reader).await?;
             let (writer, reader) = (Pool::new(count(writer), false), Pool::new(count(reader), false));
             Ok(Self { writer, reader, replica: None, clock, lease: LEASE, manner })
@@ -309,6 +314,20 @@ fn sqlite_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
         .pragma("journal_mode", "WAL")
         .pragma("synchronous", "FULL")
         .pragma("temp_store", "MEMORY")
+}
+
+/// A statement runs on a thread of its connection, however long it takes: every so often one that reads lets the threads
+/// go first that wait for its processor, those of small requests among them. (Who writes holds up whoever else would.)
+fn giving_way(pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
+    pool.after_connect(|connection, _| {
+        Box::pin(async move {
+            connection.lock_handle().await?.set_progress_handler(STRETCH, || {
+                std::thread::yield_now();
+                true
+            });
+            Ok(())
+        })
+    })
 }
 
 /// The file that a SQLite address names; `None` for one in memory.
