@@ -119,7 +119,8 @@ async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Requ
         db.statements = field::Empty,
     );
     telemetry::traces::join(&traced, request.headers());
-    let handled = AssertUnwindSafe(handler.call(request, app)).catch_unwind().instrument(traced.clone()).await;
+    let handled = AssertUnwindSafe(handler.call(request, app)).catch_unwind();
+    let handled = if traced.is_disabled() { handled.await } else { handled.instrument(traced.clone()).await };
     let statements = scope::statements();
     // The panic itself was logged where it happened.
     let mut response = handled.unwrap_or_else(|_| Refusal::internal(&id).into_response());
@@ -127,7 +128,7 @@ async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Requ
     let seconds = started.elapsed().as_secs_f64();
     let status = response.status().as_u16();
     let told = response.extensions_mut().remove::<Told>().unwrap_or_default();
-    let user = told.user.map(|user| user.0.to_string());
+    let path = shown(&uri);
     if !traced.is_disabled() {
         traced.record("http.response.status_code", status);
         traced.record("db.statements", statements);
@@ -144,12 +145,13 @@ async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Requ
     }
     tracing::info!(
         method,
-        path = shown(&uri),
+        // Where the route is no pattern, it is the path.
+        path = (path != route).then_some(path),
         route,
         status,
         ms = (seconds * 1e6).round() / 1e3,
         statements,
-        user,
+        user = told.user.map(|user| field::display(user.0)),
         kind = told.kind,
         operation = told.name,
         code = told.code,

@@ -12,10 +12,10 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header, request::Parts},
     response::{IntoResponse, Response},
 };
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use mime::Mime;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     App,
@@ -79,8 +79,8 @@ async fn read(
     let (operations, patience) = match content {
         Content::Json => {
             // Byte by byte it may take no longer than an operation.
-            let whole = timeout(app.patience(), read_whole(body, settings.max_body_bytes, app.silence()));
-            let body = whole.await.unwrap_or_else(|_| Err(late()))?;
+            let end = Instant::now() + app.patience();
+            let body = read_whole(body, settings.max_body_bytes, app.silence(), end).await?;
             (request::parse(&body, &app.persisted, settings.max_batch)?, app.patience())
         }
         Content::Multipart(boundary) => {
@@ -279,9 +279,14 @@ fn content_type(headers: &HeaderMap) -> Result<Content, Refusal> {
     }
 }
 
-async fn read_whole(body: &mut BodyDataStream, limit: usize, silence: Duration) -> Result<Vec<u8>, Refusal> {
+async fn read_whole(
+    body: &mut BodyDataStream,
+    limit: usize,
+    silence: Duration,
+    end: Instant,
+) -> Result<Vec<u8>, Refusal> {
     let mut read = Vec::new();
-    while let Some(chunk) = next(body, silence).await? {
+    while let Some(chunk) = next(body, silence, end).await? {
         if read.len() + chunk.len() > limit {
             return Err(Refusal::too_large(format!("The body is larger than {limit} bytes.")));
         }
@@ -290,11 +295,17 @@ async fn read_whole(body: &mut BodyDataStream, limit: usize, silence: Duration) 
     Ok(read)
 }
 
-async fn next(body: &mut BodyDataStream, silence: Duration) -> Result<Option<axum::body::Bytes>, Refusal> {
-    match timeout(silence, body.next()).await {
-        Ok(chunk) => chunk.transpose().map_err(|_| Refusal::bad_request("The body broke off.")),
-        Err(_) => Err(late()),
-    }
+async fn next(
+    body: &mut BodyDataStream,
+    silence: Duration,
+    end: Instant,
+) -> Result<Option<axum::body::Bytes>, Refusal> {
+    let chunk = match body.next().now_or_never() {
+        // What is here already, as the most are, needs no clock.
+        Some(chunk) => chunk,
+        None => timeout_at(end.min(Instant::now() + silence), body.next()).await.map_err(|_| late())?,
+    };
+    chunk.transpose().map_err(|_| Refusal::bad_request("The body broke off."))
 }
 
 /// For a body that comes too slowly.

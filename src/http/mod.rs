@@ -27,7 +27,6 @@ use std::{ops::Deref, sync::Arc};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
     handler::Handler,
     http::StatusCode,
     routing::{self, MethodRouter},
@@ -114,8 +113,6 @@ pub fn router(services: Arc<Services>, settings: FrontSettings, stop: Cancellati
         .method_not_allowed_fallback(front(async || {
             (StatusCode::METHOD_NOT_ALLOWED, "This address does not take this method.\n")
         }))
-        // Each reader of a body has its own limit.
-        .layer(DefaultBodyLimit::disable())
         .with_state(app);
     Ok(match cors {
         Some(cors) => router.layer(cors),
