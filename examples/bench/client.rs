@@ -70,17 +70,24 @@ impl Connection {
     }
 }
 
-/// Where the body starts and where it ends, once the head is there.
+/// Where the body starts and where it ends, once the head is there. It takes little: what the client takes is missing to
+/// the server.
 fn head(read: &[u8]) -> Option<(usize, usize)> {
-    let start = read.windows(4).position(|window| window == b"\r\n\r\n")? + 4;
-    let head = std::str::from_utf8(&read[..start]).unwrap();
-    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-    let length = head
-        .lines()
-        .filter_map(|line| line.split_once(": "))
-        .find(|(name, _)| name.eq_ignore_ascii_case("content-length"))
-        .expect("an answer without its length");
-    Some((start, start + length.1.trim().parse::<usize>().unwrap()))
+    const LENGTH: &[u8] = b"content-length:";
+    let (mut at, mut length) = (0, None);
+    loop {
+        let line = &read[at..at + read[at..].iter().position(|byte| *byte == b'\n')?];
+        assert!(at > 0 || line.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(read));
+        at += line.len() + 1;
+        if line == b"\r" {
+            return Some((at, at + length.expect("an answer without its length")));
+        }
+        if let Some((name, value)) = line.split_at_checked(LENGTH.len())
+            && name.eq_ignore_ascii_case(LENGTH)
+        {
+            length = Some(std::str::from_utf8(value).unwrap().trim().parse::<usize>().unwrap());
+        }
+    }
 }
 
 /// What came of sending as fast as possible.

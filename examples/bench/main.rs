@@ -50,7 +50,7 @@ struct Options {
     #[arg(long)]
     quick: bool,
     /// One of the databases.
-    #[arg(long)]
+    #[arg(long, global = true)]
     only: Option<Backend>,
 }
 
@@ -98,10 +98,12 @@ pub struct Scale {
 fn main() {
     let options = Options::parse();
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    let mut backends = vec![Backend::Sqlite, Backend::Postgres];
+    backends.retain(|backend| options.only.is_none_or(|only| only == *backend));
     let measured = match options.part {
         Some(Part::Import(import)) => return runtime.block_on(import.run()),
-        Some(Part::Mappings(mappings)) => return runtime.block_on(mappings.run()),
-        Some(Part::Syncs(syncs)) => return runtime.block_on(syncs.run()),
+        Some(Part::Mappings(mappings)) => return runtime.block_on(mappings.run(&backends)),
+        Some(Part::Syncs(syncs)) => return runtime.block_on(syncs.run(&backends)),
         Some(Part::Pull(pull)) => return runtime.block_on(pull.run()),
         Some(Part::Worst(worst)) => return runtime.block_on(worst.run()),
         Some(Part::Step(step)) => return runtime.block_on(step.run()),
@@ -116,10 +118,8 @@ fn main() {
         Scale { users: 100_000, seconds: 2.0, rounds: 5, repetitions: 500 }
     };
     let mut report = Report::default();
-    for backend in [Backend::Sqlite, Backend::Postgres] {
-        if options.only.is_none_or(|only| only == backend) {
-            runtime.block_on(measure(backend, scale, &measured, &mut report));
-        }
+    for backend in backends {
+        runtime.block_on(measure(backend, scale, &measured, &mut report));
     }
     println!("\n{report}");
 }

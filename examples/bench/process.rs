@@ -110,3 +110,12 @@ pub fn status(process: &str, name: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
+
+/// The time that the threads of this process have been on a processor, those that have ended left out.
+pub fn processor_time() -> Duration {
+    let nanoseconds = fs::read_dir("/proc/self/task").unwrap().filter_map(|task| {
+        let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        text.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    Duration::from_nanos(nanoseconds.sum())
+}

@@ -52,9 +52,6 @@ pub struct Syncs {
     /// CRM users, and users of the organisation.
     #[arg(long, default_value_t = 1_000_000)]
     rows: usize,
-    /// One of the databases.
-    #[arg(long)]
-    only: Option<Backend>,
 }
 
 /// One pull, in a process of its own.
@@ -112,17 +109,15 @@ impl Pull {
 }
 
 impl Syncs {
-    pub async fn run(self) {
+    pub async fn run(self, backends: &[Backend]) {
         let mut report = Report::default();
-        for backend in [Backend::Sqlite, Backend::Postgres] {
-            if self.only.is_none_or(|only| only == backend) {
-                let small = Bench::on(backend, self.rows / 10, &mut report).await;
-                let part = small.pull("pull of a tenth", 100, &mut report);
-                small.end().await;
-                let bench = Bench::on(backend, self.rows, &mut report).await;
-                bench.measure(&part, &mut report).await;
-                bench.end().await;
-            }
+        for backend in backends {
+            let small = Bench::on(*backend, self.rows / 10, &mut report).await;
+            let part = small.pull("pull of a tenth", 100, &mut report);
+            small.end().await;
+            let bench = Bench::on(*backend, self.rows, &mut report).await;
+            bench.measure(&part, &mut report).await;
+            bench.end().await;
         }
         println!("\n{report}");
     }
