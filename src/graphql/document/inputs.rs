@@ -169,10 +169,13 @@ mod tests {
     const REF: &str = "UserRef takes exactly one of its fields, and a value for it: id or email.";
     const TEAM: &str = "TeamRef takes exactly one of its fields, and a value for it: id or path.";
 
+    fn documents() -> Documents {
+        Documents::new(&crate::graphql::sdl(), Limits::default(), true).unwrap()
+    }
+
     fn told(document: &str, variables: Value) -> Option<String> {
-        let documents = Documents::new(&crate::graphql::sdl(), Limits::default(), true).unwrap();
         let request = Request::new(document).variables(Variables::from_json(variables));
-        documents.prepare(request).err().map(|errors| errors[0].message.clone())
+        documents().prepare(request).err().map(|errors| errors[0].message.clone())
     }
 
     #[test]
@@ -206,8 +209,7 @@ mod tests {
         assert_eq!(told(&format!("{sure} {unsure} {fragment}"), json!({})), said);
         assert_eq!(told(&format!("{unsure} {sure} {fragment}"), json!({})), said);
         let elsewhere = "query B($id: ID = \"x\") { node(id: $id) { id } }";
-        let documents = Documents::new(&crate::graphql::sdl(), Limits::default(), true).unwrap();
-        assert!(documents.read(&format!("{elsewhere} {sure} {fragment}")).is_ok());
+        assert!(documents().read(&format!("{elsewhere} {sure} {fragment}")).is_ok());
     }
 
     #[test]
@@ -215,8 +217,7 @@ mod tests {
         let update = |declared: &str, value: &str| {
             let input = format!("{{user: {{email: \"a@x.com\"}}, {value}}}");
             let document = format!("mutation ($v: {declared}) {{ updateUser(input: {input}) {{ user {{ id }} }} }}");
-            let documents = Documents::new(&crate::graphql::sdl(), Limits::default(), true).unwrap();
-            documents.read(&document).err().map(|errors| errors[0].message.clone())
+            documents().read(&document).err().map(|errors| errors[0].message.clone())
         };
         let said = |is, wanted| Some(format!("The variable `$v` is of the type `{is}`; `{wanted}` is wanted here."));
         assert_eq!(update("[ID!]!", "team: {id: $v}"), said("[ID!]!", "ID"));
