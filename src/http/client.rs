@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+
+const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The other end of the connection, in the extensions of every request that came over one.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +21,7 @@ impl Client {
     pub fn of(Peer(peer): Peer, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
         let is_trusted = |address: IpAddr| trusted.iter().any(|network| network.contains(&address));
         let mut client = peer.ip().to_canonical();
-        let named = headers.get_all("x-forwarded-for").iter().rev();
+        let named = headers.get_all(FORWARDED_FOR).iter().rev();
         let named = named.filter_map(|value| value.to_str().ok()).flat_map(|list| list.rsplit(','));
         for address in named {
             if !is_trusted(client) {

@@ -1,12 +1,18 @@
 //! What every request passes: an id, a line in the log, the metrics, headers, and what happens when a handler panics.
 
-use std::{panic::AssertUnwindSafe, pin::Pin, sync::Arc, time::Instant};
+use std::{
+    mem,
+    panic::AssertUnwindSafe,
+    pin::Pin,
+    sync::{Arc, LazyLock},
+    time::Instant,
+};
 
 use apollo_compiler::executable::OperationType;
 use axum::{
     extract::{MatchedPath, Request},
     handler::Handler,
-    http::{HeaderName, HeaderValue, Method, Uri, header},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     response::{IntoResponse, Response},
 };
 use entity::UserId;
@@ -163,27 +169,29 @@ async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Requ
     }
 
     response.extensions_mut().insert(StatementCount(statements));
-    let headers = response.headers_mut();
+    let mut headers = EVERY_ANSWER.clone();
+    headers.extend(mem::take(response.headers_mut()));
     if let Ok(id) = HeaderValue::from_str(&id) {
         headers.insert(REQUEST_ID, id);
     }
-    headers.reserve(EVERY_ANSWER.len());
-    for (name, value) in &EVERY_ANSWER {
-        headers.entry(name).or_insert_with(|| value.clone());
-    }
+    *response.headers_mut() = headers;
     response
 }
 
-/// What every answer has, unless it says otherwise.
-static EVERY_ANSWER: [(HeaderName, HeaderValue); 7] = [
-    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
-    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
-    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
-    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-];
+/// What every answer has, unless it says otherwise; with room for what else it has.
+static EVERY_ANSWER: LazyLock<HeaderMap> = LazyLock::new(|| {
+    let mut headers = HeaderMap::with_capacity(12);
+    headers.extend([
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+        (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ]);
+    headers
+});
 
 /// The id that the caller brought, where it can stand in a log; else a new one.
 fn request_id(app: &App, request: &Request) -> Arc<str> {
