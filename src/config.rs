@@ -291,7 +291,8 @@ pub struct DatabaseSettings {
     #[arg(long, env = "COUNTERPART_DATA_DIR", value_name = "FOLDER", default_value = "./data")]
     pub data_dir: PathBuf,
 
-    /// How many connections to the database are open at once, at most.
+    /// How many connections to the database are open at once, at most. Of four or more, up to a quarter are for operations
+    /// that ask for much, and the others for those that ask for little.
     #[arg(
         long, env = "COUNTERPART_MAX_CONNECTIONS", value_name = "NUMBER", default_value_t = 10,
         value_parser = clap::value_parser!(u32).range(1..=10_000)

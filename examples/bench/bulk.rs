@@ -352,7 +352,7 @@ impl Bench<'_> {
         let all = TABLES.map(|table| format!("INSERT INTO main.{table} SELECT * FROM here.{table} ORDER BY 1, 2"));
         run(format!("BEGIN; {}; COMMIT", all.join("; "))).await;
         let seconds = started.elapsed().as_secs_f64();
-        services.db.writer().close().await.unwrap();
+        services.db.close().await.unwrap();
         fs::remove_file(copy).unwrap();
         seconds
     }

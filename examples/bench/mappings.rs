@@ -77,7 +77,7 @@ async fn measure(backend: Backend, rows: usize, report: &mut Report) {
         fs::copy(folder.path().join("counterpart.db"), &copy).unwrap();
         let services = world::services(&format!("sqlite://{}", copy.display()), folder.path()).await;
         let floor = floor(&services, &administrator, integration, rows).await;
-        services.db.writer().close().await.unwrap();
+        services.db.close().await.unwrap();
         fs::remove_file(copy).unwrap();
         floor
     } else {
@@ -94,8 +94,7 @@ async fn measure(backend: Backend, rows: usize, report: &mut Report) {
     let megabytes = |kb: u64| kb as f64 / 1024.0;
     report.at_most("… memory", megabytes(large.peak), 150.0, " MB");
     report.at_most("… memory more than of a tenth", megabytes(large.peak) - megabytes(small.peak), 50.0, " MB");
-    services.db.reader().close().await.unwrap();
-    services.db.writer().close().await.unwrap();
+    services.db.close().await.unwrap();
     if let Some(server) = server {
         server.drop_database().await;
     }

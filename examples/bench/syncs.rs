@@ -172,8 +172,7 @@ impl Bench {
 
     async fn end(self) {
         self.stop.cancel();
-        self.services.db.reader().close().await.unwrap();
-        self.services.db.writer().close().await.unwrap();
+        self.services.db.close().await.unwrap();
         if let Some(server) = self.server {
             server.drop_database().await;
         }

@@ -70,8 +70,7 @@ impl World {
     }
 
     pub async fn close(self) {
-        self.services.db.reader().close().await.unwrap();
-        self.services.db.writer().close().await.unwrap();
+        self.services.db.close().await.unwrap();
     }
 }
 

@@ -35,8 +35,6 @@ pub struct Admission {
     dear: Arc<Semaphore>,
     /// The places of `dear`.
     at_once: u32,
-    /// The statements of all that runs aside: the database's processors, and its connections, are for others too.
-    statements: Arc<Semaphore>,
     tokens: Option<Rate<u64>>,
     failures: Option<Rate<IpAddr>>,
     hasher: RandomState,
@@ -71,7 +69,6 @@ impl Admission {
             at_work: Semaphore::new(settings.max_operations),
             dear: Arc::new(Semaphore::new(at_once)),
             at_once: u32::try_from(at_once).unwrap_or(u32::MAX),
-            statements: Arc::new(Semaphore::new(processors)),
             tokens: Rate::new(settings.operations_per_minute),
             failures: Rate::new(settings.failed_sign_ins_per_minute),
             hasher: RandomState::new(),
@@ -116,9 +113,9 @@ impl Admission {
         if price > DEAR { self.share(price).await } else { None }
     }
 
-    /// What the statements of an operation of this price wait for, where it has to run [aside](super::aside).
-    pub fn aside(&self, price: u64) -> Option<Arc<Semaphore>> {
-        (price > ASIDE).then(|| Arc::clone(&self.statements))
+    /// Whether an operation of this price has to run [aside](super::aside), and to read by turns, through connections for such.
+    pub fn is_aside(price: u64) -> bool {
+        price > ASIDE
     }
 
     async fn share(&self, size: u64) -> Option<OwnedSemaphorePermit> {

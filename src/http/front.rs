@@ -178,9 +178,9 @@ async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Requ
     response
 }
 
-/// What every answer has, unless it says otherwise; with room for what else it has.
+/// What every answer has, unless it says otherwise.
 static EVERY_ANSWER: LazyLock<HeaderMap> = LazyLock::new(|| {
-    let mut headers = HeaderMap::with_capacity(12);
+    let mut headers = HeaderMap::new();
     headers.extend([
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),

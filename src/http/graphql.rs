@@ -20,6 +20,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::{
     App,
     accept::{self, MediaType},
+    admission::Admission,
     aside::aside,
     batch,
     client::Client,
@@ -343,10 +344,7 @@ pub async fn execute<T: Send + 'static>(
     };
     let done = async {
         let share = app.admission.carry_out(price).await;
-        match app.admission.aside(price) {
-            Some(turns) => aside(work(session.by_turns(turns), share)).await,
-            None => work(session, share).await,
-        }
+        if Admission::is_aside(price) { aside(work(session.aside(), share)).await } else { work(session, share).await }
     };
     timeout(patience, done).await.map_err(|_| Refusal::given_up(patience))
 }

@@ -6,7 +6,6 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use entity::{ObjectVisibility, OrganizationId, TeamId, UserId, UserRole};
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::{
@@ -61,10 +60,11 @@ impl Session {
         Self { services, viewer, reader, position }
     }
 
-    /// The session for an operation that must leave connections to others: it reads by turns.
+    /// The session for an operation that asks for much, and is to leave connections to others.
     #[must_use]
-    pub fn by_turns(self, turns: Arc<Semaphore>) -> Self {
-        Self { reader: self.reader.by_turns(turns), ..self }
+    pub fn aside(self) -> Self {
+        let reader = self.services.db.reader_aside(self.reader);
+        Self { reader, ..self }
     }
 
     /// The session after it has written something: what it reads from now on is to have that.

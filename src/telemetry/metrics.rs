@@ -20,7 +20,7 @@ const STATEMENTS: &str = "counterpart_http_request_sql_statements";
 const OPERATIONS: &str = "counterpart_graphql_operations_total";
 /// How long an operation took, in seconds, by kind and name.
 const OPERATION_DURATION: &str = "counterpart_graphql_operation_duration_seconds";
-/// Connections to the database, by pool (`read`, `write`) and state (`idle`, `in_use`).
+/// Connections to the database, by pool (`read` and `write`, or `all`; and `aside`) and state (`idle`, `in_use`).
 pub const POOL: &str = "counterpart_database_connections";
 /// Imports and pulls, by kind and status.
 pub const QUEUE: &str = "counterpart_queue_jobs";

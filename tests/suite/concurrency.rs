@@ -1,11 +1,13 @@
 //! Many at once: what one does, another sees or waits for. Nobody meets a lock, and no rule gives way.
 
-use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use counterpart::service::Session;
 use entity::{ObjectVisibility, UserRole};
+use futures::future::join_all;
+use sea_orm::{DbBackend, TransactionOptions};
 use serde_json::{Value, json};
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::time::timeout;
 
 use crate::support::{World, client::Actor, scene};
 
@@ -18,7 +20,7 @@ both!(
     a_name_goes_to_one_of_many,
     a_push_and_people_who_map_leave_a_whole,
     what_is_read_meanwhile_is_whole,
-    who_reads_by_turns_waits_and_nobody_else_does,
+    what_asks_for_much_has_connections_of_its_own,
 );
 
 /// What mutations that were sent at the same time answered: how many went well, and how many failed with which code.
@@ -307,20 +309,36 @@ async fn what_is_read_meanwhile_is_whole(world: World) {
     }
 }
 
-async fn organizations(session: &Session) -> i64 {
+/// Counts up to so many.
+async fn count(session: &Session, to: i64) -> i64 {
     let mut sql = session.sql();
-    sql.push("SELECT COUNT(*) AS n FROM organization");
+    sql.push("WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ").bind(to);
+    sql.push(") SELECT COUNT(*) AS n FROM n");
     sql.number(session.reader()).await.unwrap()
 }
 
-async fn who_reads_by_turns_waits_and_nobody_else_does(world: World) {
-    let turns = Arc::new(Semaphore::new(1));
-    let by_turns = world.session().await.by_turns(Arc::clone(&turns)).only_reading().await;
-    assert_eq!(organizations(&by_turns).await, 1);
-    let turn = turns.acquire().await.unwrap();
-    let mut waiting = pin!(organizations(&by_turns));
-    assert!(timeout(Duration::from_millis(50), waiting.as_mut()).await.is_err(), "the one turn is taken");
-    assert_eq!(organizations(&world.session().await).await, 1);
-    drop(turn);
-    assert_eq!(waiting.await, 1);
+async fn what_asks_for_much_has_connections_of_its_own(world: World) {
+    let open = || world.services.db.pools().into_iter().find(|(pool, ..)| *pool == "aside").unwrap().1;
+    world.admin().graphql("{ users { totalCount } }", json!({})).await.ok();
+    // SQLite's driver has a look at the database at once.
+    assert_eq!(open(), u32::from(world.services.db.backend() == DbBackend::Sqlite));
+    let fields = |times| (0..times).map(|i| format!("a{i}: mappings(first: 200) {{ nodes {{ __typename }} }}\n"));
+    world.admin().graphql(&format!("{{ {} }}", fields(20).collect::<String>()), json!({})).await.ok();
+    assert_eq!(open(), 1);
+
+    let (session, much) = (world.session().await, world.session().await.aside().only_reading().await);
+    // Of four connections one is for much.
+    let ordinary = world.services.db.reader();
+    let held = join_all((0..3).map(|_| ordinary.begin(TransactionOptions::default()))).await;
+    assert!(held.iter().all(Result::is_ok));
+    assert!(timeout(Duration::from_millis(50), count(&session, 10)).await.is_err(), "none is left");
+    assert_eq!(count(&much, 10).await, 10);
+    drop(held);
+
+    let one_by_one = join_all((0..8).map(|_| count(&much, 300_000)));
+    tokio::select! {
+        counted = one_by_one => panic!("whoever asks for little waited: {counted:?}"),
+        counted = count(&session, 10) => assert_eq!(counted, 10),
+    }
+    assert_eq!(join_all((0..3).map(|_| count(&much, 1_000))).await, [1_000; 3]);
 }

@@ -36,7 +36,7 @@ async fn outlives(mode: &'static str) {
     let mut postgres = Postgres::start().await;
     let db = database::open(&postgres.url, Clock::system()).await;
     migrate(&db).await.unwrap();
-    db.writer().close().await.unwrap();
+    db.close().await.unwrap();
     let world = World::on(&postgres.url).await;
     let restarts = std::sync::Mutex::new(&mut postgres);
     let found = imported(&world, async || {

@@ -14,7 +14,7 @@ use sea_orm::{
     sqlx::{Sqlite, pool::PoolOptions, sqlite::SqliteConnectOptions},
 };
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 pub use pool::Pool;
 pub use replica::Reader;
@@ -52,11 +52,29 @@ impl DbOptions {
 pub struct Db {
     writer: Pool,
     reader: Pool,
+    aside: Aside,
     replica: Option<Arc<Replica>>,
     clock: Clock,
     lease: Duration,
     /// How SQLite's writer carries out what it is given; held while a transaction is opened.
     manner: Arc<Mutex<Manner>>,
+}
+
+/// What operations read through that ask for much: a few connections of their own, or those to the replica, by turns. Others
+/// don't wait for one of theirs, nor get one whose process or thread has used up its share of a processor.
+#[derive(Clone, Debug)]
+struct Aside {
+    /// None where there are fewer than four in all: then they are those of the others.
+    connections: Option<Pool>,
+    turns: Arc<Semaphore>,
+}
+
+/// How many connections of so many are for what asks for much. A processor is left to who asks for little, where there are
+/// several.
+fn for_much(max_connections: u32) -> u32 {
+    let processors = std::thread::available_parallelism().map_or(1, |processors| processors.get());
+    let spare = u32::try_from(processors).unwrap_or(u32::MAX).saturating_sub(1);
+    (max_connections / 4).min(spare.max(1))
 }
 
 /// How SQLite carries a transaction out.
@@ -81,6 +99,9 @@ impl Manner {
 
 /// Instructions of a statement of SQLite's between one look around and the next: some tens of microseconds.
 const STRETCH: i32 = 2_000;
+
+/// How long a statement waits for one of a few connections, all of which are at work: most requests are given up before.
+const IN_LINE: Duration = Duration::from_secs(120);
 
 /// How long work may show no sign of life, where no setting says.
 const LEASE: Duration = Duration::from_secs(60);
@@ -111,7 +132,7 @@ impl Db {
             // A write waits for the one connection rather than for SQLite's lock.
             // It keeps more pages, and brings them back to the file more rarely: an import touches the same ones again
             // and again. It reads by the thousand, and is not to be woken for every few rows.
-            writer.acquire_timeout(Duration::from_secs(120)).max_connections(1).map_sqlx_sqlite_opts(|options| {
+            writer.acquire_timeout(IN_LINE).max_connections(1).map_sqlx_sqlite_opts(|options| {
                 sqlite_options(options)
                     .pragma("cache_size", "-16000")
                     .pragma("wal_autocheckpoint", "8000")
@@ -120,20 +141,18 @@ impl Db {
             });
             let writer = Database::connect(writer).await?;
             reader
-                .max_connections(options.max_connections)
                 .map_sqlx_sqlite_opts(|o| sqlite_options(o).pragma("query_only", "on"))
                 .map_sqlx_sqlite_pool_opts(giving_way);
-            let reader = Database::connect(reader).await?;
-            let (writer, reader) = (Pool::new(count(writer), false), Pool::new(count(reader), false));
-            Ok(Self { writer, reader, replica: None, clock, lease: LEASE, manner })
+            let (reader, aside) = connect_for_all(reader, options).await?;
+            let writer = Pool::new(count(writer), false);
+            Ok(Self { writer, reader, aside, replica: None, clock, lease: LEASE, manner })
         } else {
-            let database = Database::connect(postgres_options(&options.url, options)).await?;
-            let database = Pool::new(count(database), options.transaction_pooling);
+            let (database, aside) = connect_for_all(postgres_options(&options.url, options), options).await?;
             let replica = match &options.replica_url {
                 Some(url) => Some(Arc::new(Replica::connect(url, options).await?)),
                 None => None,
             };
-            Ok(Self { writer: database.clone(), reader: database, replica, clock, lease: LEASE, manner })
+            Ok(Self { writer: database.clone(), reader: database, aside, replica, clock, lease: LEASE, manner })
         }
     }
 
@@ -151,18 +170,32 @@ impl Db {
 
     /// The pools, each with how many of its connections are open and how many of those are idle.
     pub fn pools(&self) -> Vec<(&'static str, u32, usize)> {
-        match self.backend() {
-            DbBackend::Postgres => {
-                let pool = self.writer.connections().get_postgres_connection_pool();
-                vec![("all", pool.size(), pool.num_idle())]
+        let is_postgres = self.backend() == DbBackend::Postgres;
+        let mut pools = if is_postgres {
+            vec![("all", &self.writer)]
+        } else {
+            vec![("write", &self.writer), ("read", &self.reader)]
+        };
+        pools.extend(self.aside.connections.iter().map(|pool| ("aside", pool)));
+        let told = pools.into_iter().map(|(name, pool)| {
+            let connections = pool.connections();
+            if is_postgres {
+                let pool = connections.get_postgres_connection_pool();
+                (name, pool.size(), pool.num_idle())
+            } else {
+                let pool = connections.get_sqlite_connection_pool();
+                (name, pool.size(), pool.num_idle())
             }
-            _ => [("write", &self.writer), ("read", &self.reader)]
-                .map(|(name, pool)| {
-                    let pool = pool.connections().get_sqlite_connection_pool();
-                    (name, pool.size(), pool.num_idle())
-                })
-                .into(),
+        });
+        told.collect()
+    }
+
+    /// Ends the connections, but for those to a replica.
+    pub async fn close(&self) -> Result<(), DbErr> {
+        for pool in self.aside.connections.iter().chain([&self.reader, &self.writer]) {
+            pool.close().await?;
         }
+        Ok(())
     }
 
     pub fn backend(&self) -> DbBackend {
@@ -192,6 +225,11 @@ impl Db {
             Some(replica) => reader.at(replica, position).await,
             None => reader,
         }
+    }
+
+    /// For reading only, by an operation that asks for much.
+    pub fn reader_aside(&self, reader: Reader) -> Reader {
+        reader.by_turns(self.aside.connections.as_ref(), &self.aside.turns)
     }
 
     /// For reading only, what is there now.
@@ -282,6 +320,22 @@ impl Db {
             lease: self.lease,
         })
     }
+}
+
+/// Connects for all that is asked and, on PostgreSQL when it is first asked, for what asks for much.
+async fn connect_for_all(mut connect: ConnectOptions, options: &DbOptions) -> Result<(Pool, Aside), DbErr> {
+    let connected = async |connect| {
+        let connections = Database::connect(connect).await?;
+        Ok::<_, DbErr>(Pool::new(count(connections), options.transaction_pooling))
+    };
+    let for_much = for_much(options.max_connections);
+    connect.max_connections(options.max_connections - for_much);
+    let mut aside = connect.clone();
+    // One that was given up may be at work for a while yet.
+    aside.max_connections(for_much).acquire_timeout(IN_LINE).connect_lazy(true);
+    let pool = connected(connect).await?;
+    let connections = if for_much > 0 { Some(connected(aside).await?) } else { None };
+    Ok((pool, Aside { connections, turns: Arc::new(Semaphore::new(for_much.max(1) as usize)) }))
 }
 
 fn connect_options(url: &str) -> ConnectOptions {

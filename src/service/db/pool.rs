@@ -37,7 +37,7 @@ impl Pool {
     }
 
     /// Ends the connections.
-    pub async fn close(&self) -> Result<(), DbErr> {
+    pub(super) async fn close(&self) -> Result<(), DbErr> {
         self.connections.close_by_ref().await
     }
 }

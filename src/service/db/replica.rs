@@ -140,10 +140,10 @@ impl Reader {
         Self { replica, ..self }
     }
 
-    /// Reads when it is its turn: with others that do so, it has as many connections at once as there are turns.
-    #[must_use]
-    pub fn by_turns(self, turns: Arc<Semaphore>) -> Self {
-        Self { turns: Some(turns), ..self }
+    /// Reads when it is its turn, through these connections where it does not from the replica.
+    pub(super) fn by_turns(self, connections: Option<&Pool>, turns: &Arc<Semaphore>) -> Self {
+        let database = connections.cloned().unwrap_or(self.database);
+        Self { database, turns: Some(Arc::clone(turns)), ..self }
     }
 
     async fn turn(&self) -> Option<SemaphorePermit<'_>> {

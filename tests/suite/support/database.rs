@@ -97,8 +97,7 @@ async fn sqlite_template() -> PathBuf {
             let db = open(&url, Clock::system()).await;
             migrate(&db).await.unwrap();
             // Everything must be in the one file that is copied.
-            db.reader().close().await.unwrap();
-            db.writer().close().await.unwrap();
+            db.close().await.unwrap();
             folder
         })
         .await;
@@ -156,7 +155,7 @@ impl Server {
         let db = open(&server.url(&server.template), Clock::system()).await;
         migrate(&db).await.map_err(|error| error.to_string())?;
         // A database that somebody is connected to can't be copied.
-        db.writer().close().await.map_err(|error| error.to_string())?;
+        db.close().await.map_err(|error| error.to_string())?;
         Ok(server)
     }
 
