@@ -1,6 +1,7 @@
 //! The database: one writer and many readers on SQLite, a pool on PostgreSQL and perhaps one of a replica, and the count of
 //! what is asked of it.
 
+mod connect;
 mod pool;
 pub mod replica;
 pub mod sql;
@@ -9,23 +10,23 @@ use std::{path::Path, sync::Arc, time::Duration};
 
 use entity::OrganizationId;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr,
-    SqliteTransactionMode, TransactionOptions,
-    sqlx::{Sqlite, pool::PoolOptions, sqlite::SqliteConnectOptions},
+    ConnectionTrait, Database, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, TransactionOptions,
 };
 
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 
 pub use pool::Pool;
 pub use replica::Reader;
 pub use sql::{Rows, Sql, ids_of};
 
+use connect::{
+    Aside, IN_LINE, connect_options, count, for_all_and_for_much, giving_way, postgres_options, sqlite_options,
+};
 use replica::Replica;
 
 use super::{
     clock::{Clock, Time},
     error::{Error, Result},
-    scope,
 };
 
 /// Which database, and how it is reached.
@@ -60,23 +61,6 @@ pub struct Db {
     manner: Arc<Mutex<Manner>>,
 }
 
-/// What operations read through that ask for much: a few connections of their own, or those to the replica, by turns. Others
-/// don't wait for one of theirs, nor get one whose process or thread has used up its share of a processor.
-#[derive(Clone, Debug)]
-struct Aside {
-    /// None where there are fewer than four in all: then they are those of the others.
-    connections: Option<Pool>,
-    turns: Arc<Semaphore>,
-}
-
-/// How many connections of so many are for what asks for much. A processor is left to who asks for little, where there are
-/// several.
-fn for_much(max_connections: u32) -> u32 {
-    let processors = std::thread::available_parallelism().map_or(1, |processors| processors.get());
-    let spare = u32::try_from(processors).unwrap_or(u32::MAX).saturating_sub(1);
-    (max_connections / 4).min(spare.max(1))
-}
-
 /// How SQLite carries a transaction out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Manner {
@@ -97,24 +81,8 @@ impl Manner {
     }
 }
 
-/// Instructions of a statement of SQLite's between one look around and the next: some tens of microseconds.
-const STRETCH: i32 = 2_000;
-
-/// How long a statement waits for one of a few connections, all of which are at work: most requests are given up before.
-const IN_LINE: Duration = Duration::from_secs(120);
-
 /// How long work may show no sign of life, where no setting says.
 const LEASE: Duration = Duration::from_secs(60);
-
-fn count(mut connection: DatabaseConnection) -> DatabaseConnection {
-    connection.set_metric_callback(|info| {
-        scope::count_statement();
-        if info.failed {
-            tracing::debug!(statement = %info.statement.sql, "a statement failed");
-        }
-    });
-    connection
-}
 
 impl Db {
     /// Connects; a SQLite file that is missing is created, its folder too.
@@ -143,11 +111,11 @@ impl Db {
             reader
                 .map_sqlx_sqlite_opts(|o| sqlite_options(o).pragma("query_only", "on"))
                 .map_sqlx_sqlite_pool_opts(giving_way);
-            let (reader, aside) = connect_for_all(reader, options).await?;
+            let (reader, aside) = for_all_and_for_much(reader, options).await?;
             let writer = Pool::new(count(writer), false);
             Ok(Self { writer, reader, aside, replica: None, clock, lease: LEASE, manner })
         } else {
-            let (database, aside) = connect_for_all(postgres_options(&options.url, options), options).await?;
+            let (database, aside) = for_all_and_for_much(postgres_options(&options.url, options), options).await?;
             let replica = match &options.replica_url {
                 Some(url) => Some(Arc::new(Replica::connect(url, options).await?)),
                 None => None,
@@ -322,68 +290,6 @@ impl Db {
     }
 }
 
-/// Connects for all that is asked and, on PostgreSQL when it is first asked, for what asks for much.
-async fn connect_for_all(mut connect: ConnectOptions, options: &DbOptions) -> Result<(Pool, Aside), DbErr> {
-    let connected = async |connect| {
-        let connections = Database::connect(connect).await?;
-        Ok::<_, DbErr>(Pool::new(count(connections), options.transaction_pooling))
-    };
-    let for_much = for_much(options.max_connections);
-    connect.max_connections(options.max_connections - for_much);
-    let mut aside = connect.clone();
-    // One that was given up may be at work for a while yet.
-    aside.max_connections(for_much).acquire_timeout(IN_LINE).connect_lazy(true);
-    let pool = connected(connect).await?;
-    let connections = if for_much > 0 { Some(connected(aside).await?) } else { None };
-    Ok((pool, Aside { connections, turns: Arc::new(Semaphore::new(for_much.max(1) as usize)) }))
-}
-
-fn connect_options(url: &str) -> ConnectOptions {
-    let mut options = ConnectOptions::new(url);
-    // Asking a connection whether it is still there costs a round trip: one that was in use just now is.
-    options.test_before_acquire_if_idle_for(Duration::from_secs(1));
-    options.sqlx_logging(false).acquire_timeout(Duration::from_secs(10)).connect_timeout(Duration::from_secs(10));
-    options
-}
-
-/// How connections to PostgreSQL are opened.
-fn postgres_options(url: &str, db: &DbOptions) -> ConnectOptions {
-    let mut options = connect_options(url);
-    let is_shared = db.transaction_pooling;
-    options.max_connections(db.max_connections).map_sqlx_postgres_opts(move |options| {
-        // Numbers travel in binary: how many digits they have as text is of no matter, and poolers don't know the setting.
-        let options = options.extra_float_digits(None);
-        // What is prepared anew each time is not to be remembered.
-        if is_shared { options.statement_cache_capacity(0) } else { options }
-    });
-    options
-}
-
-/// Readers don't wait for the writer (WAL), what is acknowledged is on the disk, and keys are checked.
-fn sqlite_options(options: SqliteConnectOptions) -> SqliteConnectOptions {
-    options
-        .create_if_missing(true)
-        .foreign_keys(true)
-        .busy_timeout(Duration::from_secs(30))
-        .pragma("journal_mode", "WAL")
-        .pragma("synchronous", "FULL")
-        .pragma("temp_store", "MEMORY")
-}
-
-/// A statement runs on a thread of its connection, however long it takes: every so often one that reads lets the threads
-/// go first that wait for its processor, those of small requests among them. (Who writes holds up whoever else would.)
-fn giving_way(pool: PoolOptions<Sqlite>) -> PoolOptions<Sqlite> {
-    pool.after_connect(|connection, _| {
-        Box::pin(async move {
-            connection.lock_handle().await?.set_progress_handler(STRETCH, || {
-                std::thread::yield_now();
-                true
-            });
-            Ok(())
-        })
-    })
-}
-
 /// The file that a SQLite address names; `None` for one in memory.
 pub fn sqlite_file(url: &str) -> Option<&Path> {
     let path = url.strip_prefix("sqlite://").or_else(|| url.strip_prefix("sqlite:"))?;
@@ -467,6 +373,11 @@ mod tests {
 
     use super::*;
 
+    async fn connected(folder: &TempDir, connections: u32) -> Db {
+        let url = format!("sqlite://{}", folder.path().join("counterpart.db").display());
+        Db::connect(&DbOptions::new(url, connections), Clock::system()).await.unwrap()
+    }
+
     async fn pragma(tx: &Tx, name: &str) -> i32 {
         let mut sql = tx.sql();
         sql.push("PRAGMA ").push(name);
@@ -476,8 +387,7 @@ mod tests {
     #[tokio::test]
     async fn all_but_the_chunks_of_imports_wait_for_the_disk() {
         let folder = TempDir::new().unwrap();
-        let url = format!("sqlite://{}", folder.path().join("counterpart.db").display());
-        let db = Db::connect(&DbOptions::new(url, 1), Clock::system()).await.unwrap();
+        let db = connected(&folder, 1).await;
         let organization = OrganizationId(uuid::Uuid::nil());
         let (full, normal) = (2, 1);
         for _ in 0..2 {
@@ -490,5 +400,31 @@ mod tests {
         }
         let tx = db.begin().await.unwrap();
         assert_eq!(pragma(&tx, "synchronous").await, full);
+    }
+
+    async fn one(reader: &Reader) -> i64 {
+        let mut sql = Sql::new(DbBackend::Sqlite);
+        sql.push("SELECT 1 AS n");
+        sql.number(reader).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_asks_for_much_waits_for_a_turn_and_nobody_else_does() {
+        let folder = TempDir::new().unwrap();
+        // With too few connections for some of their own, and with more.
+        for (connections, own) in [(1, 0), (2, 0), (3, 0), (4, 1), (7, 1)] {
+            let db = connected(&folder, connections).await;
+            assert_eq!(db.pools().iter().filter(|(pool, ..)| *pool == "aside").count(), own);
+            let much = db.reader_aside(db.reader_itself());
+            assert_eq!(one(&much).await, 1);
+            let turn = db.aside.turns.acquire().await.unwrap();
+            let mut waiting = std::pin::pin!(one(&much));
+            let waited = tokio::time::timeout(Duration::from_millis(50), waiting.as_mut()).await;
+            assert!(waited.is_err(), "of {connections} there is one turn, and it is taken");
+            assert_eq!(one(&db.reader_itself()).await, 1);
+            drop(turn);
+            assert_eq!(waiting.await, 1);
+            db.close().await.unwrap();
+        }
     }
 }

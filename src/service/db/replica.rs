@@ -13,7 +13,10 @@ use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, Database, DbBackend, DbErr, ExecResult, QueryResult, Statement};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::{DbOptions, Pool, Sql, count, postgres_options};
+use super::{
+    DbOptions, Pool, Sql,
+    connect::{count, postgres_options},
+};
 use crate::service::error::is_away;
 
 /// Queries, by where they read: from the `replica`, or from the database itself, since the replica was `behind` or `away`, or
