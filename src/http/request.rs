@@ -90,3 +90,42 @@ pub fn parameters(query: &str, persisted: &Persisted) -> Result<Operation, Refus
     }
     operation(members.into(), persisted)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(body: &str) -> String {
+        let refused =
+            |operation: Result<Operation, Refusal>| operation.err().map(|refusal| refusal.message.to_string());
+        let refused = match parse(body.as_bytes(), &Persisted::Off, 2) {
+            Ok(Operations::One(operation)) => refused(Ok(*operation)),
+            Ok(Operations::Several(operations)) => operations.into_iter().find_map(refused),
+            Err(refusal) => refused(Err(refusal)),
+        };
+        refused.unwrap_or_default()
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_request_is_named() {
+        for (body, message) in [
+            (r#" {"query": "{a}", "variables": {"b": [1]}, "operationName": null, "more": {"query": 1}}"#, ""),
+            (r#"{"query": "{a}", "extensions": {}, "documentId": "a"}"#, ""),
+            ("", "The request is not valid JSON: EOF while parsing a value at line 1 column 0."),
+            (r#"{"query": "{a}""#, "The request is not valid JSON: EOF while parsing an object at line 1 column 15."),
+            (r#"{"query": "{a}"} 1"#, "The request is not valid JSON: trailing characters at line 1 column 18."),
+            ("1", "The request must be a JSON object with the member `query`."),
+            ("{}", "The member `query` is needed, and must be a string."),
+            (r#"{"query": 1}"#, "The member `query` must be a string."),
+            (r#"{"query": "{a}", "operationName": []}"#, "The member `operationName` must be a string."),
+            (r#"{"query": "{a}", "variables": "{}"}"#, "The member `variables` must be an object."),
+            (r#"{"query": "{a}", "extensions": 0}"#, "The member `extensions` must be an object."),
+            ("[]", "The array holds no operation."),
+            (r#"["{a}"]"#, "The request must be a JSON object with the member `query`."),
+            (r#"[{"query": "{a}"}, {"query": 1}]"#, "The member `query` must be a string."),
+            ("[1, 2, 3]", "3 operations came in one request; 2 is the most."),
+        ] {
+            assert_eq!(refusal(body), message, "{body}");
+        }
+    }
+}
