@@ -4,7 +4,10 @@ use std::{
     hash::{BuildHasher, RandomState},
     net::IpAddr,
     num::NonZeroU32,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -27,8 +30,8 @@ const LONG: usize = 4 * 1024;
 /// The price, or the bytes, of all that is dear and at work on one processor: the dearest operations that the limits let in
 /// by default come one after the other. One processor is left to those who ask for little, where there are several.
 const AT_ONCE: usize = 100_000;
-/// Tokens, or addresses, that are remembered before those are forgotten that have not come for a while.
-const REMEMBERED: usize = 10_000;
+/// After so many operations, or failures, the tokens or addresses are forgotten that have not come for a while.
+const SWEEP_EVERY: usize = 10_000;
 
 pub struct Admission {
     at_work: Semaphore,
@@ -40,22 +43,27 @@ pub struct Admission {
     hasher: RandomState,
 }
 
-struct Rate<K: Clone + Eq + std::hash::Hash>(Arc<DefaultKeyedRateLimiter<K>>);
+struct Rate<K: Clone + Eq + std::hash::Hash> {
+    limiter: DefaultKeyedRateLimiter<K>,
+    counted: AtomicUsize,
+}
 
 impl<K: Clone + Eq + std::hash::Hash> Rate<K> {
     /// So many a minute; a tenth of them may come at once. None where any number may.
     fn new(per_minute: u32) -> Option<Self> {
         let per_minute = NonZeroU32::new(per_minute)?;
         let burst = NonZeroU32::new(per_minute.get() / 10).unwrap_or(NonZeroU32::MIN);
-        Some(Self(Arc::new(RateLimiter::keyed(Quota::per_minute(per_minute).allow_burst(burst)))))
+        let limiter = RateLimiter::keyed(Quota::per_minute(per_minute).allow_burst(burst));
+        Some(Self { limiter, counted: AtomicUsize::new(0) })
     }
 
     /// How long whoever this is has to wait.
     fn wait(&self, key: &K) -> Option<Duration> {
-        if self.0.len() > REMEMBERED {
-            self.0.retain_recent();
+        // To ask the limiter how many it knows would lock all its shards, for each request.
+        if self.counted.fetch_add(1, Ordering::Relaxed) % SWEEP_EVERY == SWEEP_EVERY - 1 {
+            self.limiter.retain_recent();
         }
-        let refused = self.0.check_key(key).err()?;
+        let refused = self.limiter.check_key(key).err()?;
         Some(refused.wait_time_from(DefaultClock::default().now()))
     }
 }
@@ -121,5 +129,29 @@ impl Admission {
     async fn share(&self, size: u64) -> Option<OwnedSemaphorePermit> {
         let size = u32::try_from(size).map_or(self.at_once, |size| size.min(self.at_once));
         Arc::clone(&self.dear).acquire_many_owned(size).await.ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_not_come_for_a_while_is_forgotten() {
+        // Each may come again at once, nearly.
+        let rate = Rate::new(100_000_000).unwrap();
+        for address in 0..5 * SWEEP_EVERY {
+            assert!(rate.wait(&address).is_none());
+        }
+        assert!(rate.limiter.len() <= SWEEP_EVERY, "{}", rate.limiter.len());
+    }
+
+    #[test]
+    fn who_comes_too_often_is_told_how_long_to_wait() {
+        // Two at once, and then one in three seconds.
+        let rate = Rate::new(20).unwrap();
+        assert!(rate.wait(&1).is_none() && rate.wait(&1).is_none() && rate.wait(&2).is_none());
+        let wait = rate.wait(&1).unwrap();
+        assert!(wait > Duration::from_secs(2) && wait <= Duration::from_secs(3), "{wait:?}");
     }
 }
