@@ -69,6 +69,10 @@ pub fn main() -> ExitCode {
     if is_client {
         // Standard input may still be waited for, in vain.
         runtime.shutdown_background();
+    } else {
+        // What is cut off at the end has its line, too.
+        drop(runtime);
+        telemetry::access::flush();
     }
     code
 }

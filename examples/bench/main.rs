@@ -132,7 +132,7 @@ fn log_to_nowhere() {
         log_format: LogFormat::Text,
         otlp_endpoint: None,
     };
-    telemetry::log_to(std::sync::Mutex::new(nowhere), false, &settings, None);
+    telemetry::log_to(std::sync::Arc::new(nowhere), false, &settings, None);
 }
 
 /// What is measured on each database in turn.

@@ -1,7 +1,5 @@
 //! Several operations in one request, as a JSON array.
 
-use std::time::Duration;
-
 use apollo_compiler::executable::OperationType;
 use async_graphql::{Request as Operation, Response as Outcome};
 use axum::{
@@ -13,20 +11,21 @@ use serde_json::json;
 use super::{
     App,
     accept::MediaType,
-    front::{RequestId, Told},
+    deadline::Deadline,
+    front::RequestId,
     graphql::{Caller, Denied, body, execute, first_code, prepare, unwritten},
     refusal::Refusal,
 };
-use crate::service::Session;
+use crate::{service::Session, telemetry::access::Told};
 
 /// Carries operations out one after the other, and answers with their results in their order.
 pub async fn answer(app: &App, caller: Caller, operations: Vec<Result<Operation, Refusal>>) -> Response {
-    let Caller { mut session, token, id, patience } = caller;
+    let Caller { mut session, token, id, mut deadline } = caller;
     let mut told = Told::several(&session);
     let mut bodies = Vec::with_capacity(operations.len());
     for operation in operations {
         let outcome = match operation {
-            Ok(operation) => in_batch(app, &mut session, &token, &id, patience, operation).await,
+            Ok(operation) => in_batch(app, &mut session, &token, &id, &mut deadline, operation).await,
             Err(refusal) => Err(refusal),
         };
         let (code, written) =
@@ -51,7 +50,7 @@ async fn in_batch(
     session: &mut Session,
     token: &str,
     id: &RequestId,
-    patience: Duration,
+    deadline: &mut Deadline,
     operation: Operation,
 ) -> Result<Written, Refusal> {
     let id = id.clone();
@@ -67,5 +66,5 @@ async fn in_batch(
     if prepared.kind == OperationType::Mutation {
         session.having_written();
     }
-    execute(app, session.clone(), prepared, patience, written).await
+    execute(app, session.clone(), prepared, deadline, written).await
 }

@@ -5,7 +5,7 @@ use std::{
     panic::AssertUnwindSafe,
     pin::Pin,
     sync::{Arc, LazyLock},
-    time::Instant,
+    time::{Instant, SystemTime},
 };
 
 use apollo_compiler::executable::OperationType;
@@ -15,7 +15,6 @@ use axum::{
     http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, header},
     response::{IntoResponse, Response},
 };
-use entity::UserId;
 use futures::FutureExt;
 use tracing::{Instrument, field};
 use uuid::{Uuid, fmt::Hyphenated};
@@ -28,7 +27,10 @@ use super::{
 use crate::{
     graphql::document::Prepared,
     service::{Session, clock::Clock, scope},
-    telemetry,
+    telemetry::{
+        self,
+        access::{Answered, Told},
+    },
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -47,17 +49,6 @@ impl RequestId {
 /// How many SQL statements an answer took; in the extensions of every response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StatementCount(pub u64);
-
-/// What an answer is about, for the log and the metrics; in the extensions of responses.
-#[derive(Debug, Clone, Default)]
-pub struct Told {
-    pub user: Option<UserId>,
-    /// The operation's kind and name, where one was carried out.
-    pub kind: Option<&'static str>,
-    pub name: Option<String>,
-    /// The first error's code.
-    pub code: Option<String>,
-}
 
 impl Told {
     pub fn of(session: &Session, prepared: &Prepared) -> Self {
@@ -100,9 +91,11 @@ impl<T: 'static, H: Handler<T, App>> Handler<T, App> for Front<H> {
 async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Request, handler: H) -> Response {
     let started = Instant::now();
     let method = method(request.method());
-    let uri = request.uri().clone();
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let route = matched.as_ref().map_or("none", MatchedPath::as_str);
+    let path = shown(request.uri());
+    // Where the route is no pattern, it is the path.
+    let path = (path != route).then(|| path.to_owned());
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
     if let Some(peer) = request.extensions().get::<Peer>().copied() {
         let client = Client::of(peer, request.headers(), &app.settings.trusted_proxies);
@@ -131,12 +124,10 @@ async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Requ
     // The panic itself was logged where it happened.
     let mut response = handled.unwrap_or_else(|_| Refusal::internal(&id).into_response());
 
-    let seconds = started.elapsed().as_secs_f64();
-    let status = response.status().as_u16();
+    let status = response.status();
     let told = response.extensions_mut().remove::<Told>().unwrap_or_default();
-    let path = shown(&uri);
     if !traced.is_disabled() {
-        traced.record("http.response.status_code", status);
+        traced.record("http.response.status_code", status.as_u16());
         traced.record("db.statements", statements);
         traced.record("otel.name", told.kind.map_or_else(|| format!("{method} {route}"), |kind| kind.to_owned()));
         for (field, value) in [
@@ -149,24 +140,18 @@ async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Requ
             }
         }
     }
-    tracing::info!(
+    let answered = Answered {
+        at: SystemTime::now(),
         method,
-        // Where the route is no pattern, it is the path.
-        path = (path != route).then_some(path),
-        route,
+        route: matched,
+        path,
         status,
-        ms = (seconds * 1e6).round() / 1e3,
+        took: started.elapsed(),
         statements,
-        user = told.user.map(|user| field::display(user.0)),
-        kind = told.kind,
-        operation = told.name,
-        code = told.code,
-        "answered"
-    );
-    telemetry::metrics::request(route, method, response.status(), seconds, statements);
-    if told.kind.is_some() || told.code.is_some() {
-        telemetry::metrics::operation(told.kind, told.name.as_deref(), told.code.as_deref(), seconds);
-    }
+        told,
+        request_id: Arc::clone(&id),
+    };
+    answered.record();
 
     response.extensions_mut().insert(StatementCount(statements));
     let mut headers = EVERY_ANSWER.clone();

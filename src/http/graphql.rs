@@ -1,6 +1,6 @@
 //! GraphQL over HTTP: a request becomes an operation, an operation's result an answer.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, pin::pin, sync::Arc, time::Duration};
 
 use apollo_compiler::executable::OperationType;
 use async_graphql::{Request as Operation, Response as Outcome, ServerError, Value};
@@ -24,8 +24,9 @@ use super::{
     aside::aside,
     batch,
     client::Client,
+    deadline::Deadline,
     events,
-    front::{RequestId, Told},
+    front::RequestId,
     refusal::Refusal,
     request::{self, Operations},
     steps::Asked,
@@ -34,6 +35,7 @@ use super::{
 use crate::{
     graphql::document::Prepared,
     service::{Session, session},
+    telemetry::access::Told,
 };
 
 /// How many times longer an operation that brings a file may take, once the file is here.
@@ -65,7 +67,7 @@ pub struct Caller {
     pub session: Session,
     pub token: String,
     pub id: RequestId,
-    pub patience: Duration,
+    pub deadline: Deadline,
 }
 
 async fn read(
@@ -75,21 +77,22 @@ async fn read(
     body: &mut BodyDataStream,
 ) -> Result<(Caller, Operations), Refusal> {
     let content = content_type(&parts.headers)?;
-    let (session, token) = sign_in(app, parts, id).await?;
+    let mut deadline = Deadline::new(app.patience());
+    let (session, token) = sign_in(app, parts, id, &mut deadline).await?;
     let settings = &app.settings;
-    let (operations, patience) = match content {
+    let (operations, deadline) = match content {
         Content::Json => {
             // Byte by byte it may take no longer than an operation.
             let end = Instant::now() + app.patience();
             let body = read_whole(body, settings.max_body_bytes, app.silence(), end).await?;
-            (request::parse(&body, &app.persisted, settings.max_batch)?, app.patience())
+            (request::parse(&body, &app.persisted, settings.max_batch)?, deadline)
         }
         Content::Multipart(boundary) => {
             let operation = Box::pin(upload::read(app, body, boundary, id)).await?;
-            (Operations::One(Box::new(operation)), app.patience() * PATIENCE_WITH_FILE)
+            (Operations::One(Box::new(operation)), deadline.longer(PATIENCE_WITH_FILE))
         }
     };
-    Ok((Caller { session, token, id: id.clone(), patience }, operations))
+    Ok((Caller { session, token, id: id.clone(), deadline }, operations))
 }
 
 /// `GET`: queries only, or a websocket, or a subscription for who reads events.
@@ -108,9 +111,10 @@ pub async fn get(
         };
     }
     let read = async {
-        let (session, token) = sign_in(&app, &parts, &id).await?;
+        let mut deadline = Deadline::new(app.patience());
+        let (session, token) = sign_in(&app, &parts, &id, &mut deadline).await?;
         let operation = request::parameters(parts.uri.query().unwrap_or_default(), &app.persisted)?;
-        Ok((Caller { session, token, id, patience: app.patience() }, operation))
+        Ok((Caller { session, token, id, deadline }, operation))
     };
     match read.await {
         Ok((caller, operation)) => one(&app, &parts, caller, operation).await,
@@ -150,7 +154,7 @@ impl From<Refusal> for Denied {
 /// Carries an operation out, and answers in what the client reads.
 async fn one(app: &App, Parts { method, headers, .. }: &Parts, caller: Caller, operation: Operation) -> Response {
     let media = MediaType::of(headers);
-    let Caller { session, token, id, patience } = caller;
+    let Caller { session, token, id, mut deadline } = caller;
     let prepared = match prepare(app, &token, operation).await {
         Ok(prepared) => prepared,
         Err(Denied::Errors(errors)) => return refused(headers, &id, &session, errors),
@@ -161,10 +165,10 @@ async fn one(app: &App, Parts { method, headers, .. }: &Parts, caller: Caller, o
     }
     let mut told = Told::of(&session, &prepared);
     let mut response = if accept::takes_events(headers, prepared.kind == OperationType::Subscription) {
-        events::answer(app, Asked { session, token, id, prepared, patience })
+        events::answer(app, Asked { session, token, id, prepared, deadline })
     } else {
         let written = move |outcome: Outcome| (first_code(&outcome), answer(media, &id, outcome));
-        match execute(app, session, prepared, patience, written).await {
+        match execute(app, session, prepared, &mut deadline, written).await {
             Ok((code, answer)) => {
                 told.code = code;
                 answer
@@ -206,13 +210,18 @@ fn may_come(method: &Method, headers: &HeaderMap, prepared: &Prepared) -> Result
 }
 
 /// The session of a request, and the token that it came with.
-async fn sign_in(app: &App, parts: &Parts, id: &RequestId) -> Result<(Session, String), Refusal> {
+async fn sign_in(
+    app: &App,
+    parts: &Parts,
+    id: &RequestId,
+    deadline: &mut Deadline,
+) -> Result<(Session, String), Refusal> {
     let token = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(bearer);
     let signed_in = match token {
-        Some(token) => match timeout(app.patience(), session::sign_in(&app.services, token)).await {
-            Ok(signed_in) => signed_in.map_err(|error| Refusal::of(&error, &id.0)),
-            Err(_) => Err(Refusal::given_up(app.patience())),
-        },
+        Some(token) => {
+            let signed_in = deadline.hold(pin!(session::sign_in(&app.services, token))).await;
+            signed_in.and_then(|signed_in| signed_in.map_err(|error| Refusal::of(&error, &id.0)))
+        }
         None => Err(Refusal::unauthenticated()),
     };
     match (signed_in, token) {
@@ -332,7 +341,7 @@ pub async fn execute<T: Send + 'static>(
     app: &App,
     session: Session,
     prepared: Prepared,
-    patience: Duration,
+    deadline: &mut Deadline,
     written: impl FnOnce(Outcome) -> T + Send + 'static,
 ) -> Result<T, Refusal> {
     let _place = app.admission.enter()?;
@@ -346,7 +355,7 @@ pub async fn execute<T: Send + 'static>(
         let share = app.admission.carry_out(price).await;
         if Admission::is_aside(price) { aside(work(session.aside(), share)).await } else { work(session, share).await }
     };
-    timeout(patience, done).await.map_err(|_| Refusal::given_up(patience))
+    deadline.hold(pin!(done)).await
 }
 
 /// Whether an operation was refused as a whole, before any of its fields was looked at.

@@ -53,5 +53,6 @@ pub async fn metrics(State(app): State<App>) -> Response {
         Ok(Err(error)) => tracing::warn!(%error, "the queue can't be looked at"),
         Err(_) => tracing::warn!("the queue can't be looked at: the database does not answer"),
     }
+    telemetry::access::flush();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], app.metrics.render()).into_response()
 }

@@ -9,6 +9,7 @@ mod aside;
 mod batch;
 mod client;
 mod cors;
+mod deadline;
 mod events;
 mod files;
 mod front;

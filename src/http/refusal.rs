@@ -8,8 +8,8 @@ use axum::{
 };
 use serde_json::json;
 
-use super::{accept::MediaType, front::Told};
-use crate::service::Error;
+use super::accept::MediaType;
+use crate::{service::Error, telemetry::access::Told};
 
 /// Why a request was not carried out.
 #[derive(Debug, Clone)]

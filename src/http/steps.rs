@@ -12,7 +12,7 @@ use futures::{
 };
 use serde_json::{Value as Json, json, value::RawValue};
 
-use super::{App, front::RequestId, graphql, refusal::Refusal};
+use super::{App, deadline::Deadline, front::RequestId, graphql, refusal::Refusal};
 use crate::{
     graphql::document::Prepared,
     service::{
@@ -55,13 +55,13 @@ pub struct Asked {
     pub token: String,
     pub id: RequestId,
     pub prepared: Prepared,
-    /// How long a query or a mutation may take.
-    pub patience: Duration,
+    /// Of a query or a mutation.
+    pub deadline: Deadline,
 }
 
 /// Carries an operation out, as far as its steps are asked for.
 pub fn steps(app: &App, asked: Asked) -> BoxStream<'static, Step> {
-    let Asked { session, token, id, prepared, patience } = asked;
+    let Asked { session, token, id, prepared, mut deadline } = asked;
     let viewer = session.viewer.clone();
     let is_subscription = prepared.kind == OperationType::Subscription;
     let written = {
@@ -72,7 +72,7 @@ pub fn steps(app: &App, asked: Asked) -> BoxStream<'static, Step> {
         app.api.subscribe(session, prepared).map(written).map(Ok).boxed()
     } else {
         let app = app.clone();
-        async move { graphql::execute(&app, session, prepared, patience, written).await }.into_stream().boxed()
+        async move { graphql::execute(&app, session, prepared, &mut deadline, written).await }.into_stream().boxed()
     };
     let at = Steps { written, services: Arc::clone(&app.services), token, viewer, id, is_subscription };
     let steps = stream::unfold(Some(at), |at| async move {

@@ -23,6 +23,7 @@ use tokio::{
 use super::{
     App,
     client::Client,
+    deadline::Deadline,
     front::RequestId,
     graphql::{self, Denied},
     refusal::Refusal,
@@ -347,7 +348,7 @@ impl Task {
             token: self.token.clone(),
             id: self.request.clone(),
             prepared,
-            patience: self.app.patience(),
+            deadline: Deadline::new(self.app.patience()),
         };
         let mut steps = steps(&self.app, asked);
         while let Some(step) = steps.next().await {

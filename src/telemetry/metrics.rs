@@ -2,12 +2,14 @@
 
 use std::{
     collections::HashMap,
-    sync::{LazyLock, OnceLock, PoisonError, RwLock},
+    sync::{LazyLock, Mutex, OnceLock, PoisonError},
 };
 
 use axum::http::StatusCode;
 use metrics::{Counter, Histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::access::Answered;
 
 /// Requests by route, method and status.
 const REQUESTS: &str = "counterpart_http_requests_total";
@@ -26,6 +28,8 @@ pub const POOL: &str = "counterpart_database_connections";
 pub const QUEUE: &str = "counterpart_queue_jobs";
 /// Operation names that have a series of their own; clients choose names, and each is kept for good.
 const NAMES: usize = 200;
+/// What the others are called together.
+const OTHER: &str = "other";
 
 const SECONDS: [f64; 12] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 const COUNTS: [f64; 10] = [0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100.0];
@@ -34,45 +38,49 @@ const COUNTS: [f64; 10] = [0.0, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 30.0, 50.0, 100
 type Series<K, T> = HashMap<String, Vec<(K, T)>>;
 
 /// The series that were made: the registry would make all their labels anew for each request.
-struct Known<K, T>(LazyLock<RwLock<Series<K, T>>>);
+struct Known<K, T>(LazyLock<Mutex<Series<K, T>>>);
 
 impl<K, T> Known<K, T> {
     const fn none() -> Self {
-        Self(LazyLock::new(RwLock::default))
+        Self(LazyLock::new(Mutex::default))
     }
 
-    /// Does something with the series of which `is` says that they are the ones; `make` makes them.
-    fn with(&self, name: &str, is: impl Fn(&K) -> bool, make: impl FnOnce() -> (K, T), act: impl Fn(&T)) {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
+    /// Does something with the series of this name of which `is` says that they are the ones; `make` makes them. Where there
+    /// are series of as many names as may be, those are taken that are called `other`.
+    fn with(&self, name: &str, is: impl Fn(&K) -> bool, make: impl FnOnce(&str) -> (K, T), act: impl Fn(&T)) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = if known.len() < NAMES || known.contains_key(name) { name } else { OTHER };
         if let Some((_, series)) = known.get(name).and_then(|series| series.iter().find(|(key, _)| is(key))) {
             return act(series);
         }
-        drop(known);
-        let (key, series) = make();
-        act(&series);
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        known.entry(name.to_owned()).or_default().push((key, series));
-    }
-
-    fn has_room_for(&self, name: &str) -> bool {
-        let known = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        known.len() < NAMES || known.contains_key(name)
+        let made = make(name);
+        act(&made.1);
+        known.entry(name.to_owned()).or_default().push(made);
     }
 }
 
-/// Counts a request that was answered.
-pub fn request(route: &str, method: &'static str, status: StatusCode, seconds: f64, statements: u64) {
+/// Counts a request that was answered, and its operation if it had one.
+pub fn request(answered: &Answered) {
+    let seconds = answered.took.as_secs_f64();
+    http(answered, seconds);
+    if answered.told.kind.is_some() || answered.told.code.is_some() {
+        operation(answered, seconds);
+    }
+}
+
+fn http(answered: &Answered, seconds: f64) {
     static KNOWN: Known<(&str, StatusCode), (Counter, Histogram, Histogram)> = Known::none();
-    let make = || {
+    let (method, status) = (answered.method, answered.status);
+    let make = |route: &str| {
         let route = route.to_owned();
         let count = metrics::counter!(REQUESTS, "route" => route.clone(), "method" => method, "status" => status.as_str().to_owned());
         let duration = metrics::histogram!(DURATION, "route" => route.clone());
         ((method, status), (count, duration, metrics::histogram!(STATEMENTS, "route" => route)))
     };
     #[allow(clippy::cast_precision_loss, reason = "a request has fewer than 2^52 statements")]
-    let statements = statements as f64;
+    let statements = answered.statements as f64;
     KNOWN.with(
-        route,
+        answered.route(),
         |key| *key == (method, status),
         make,
         |(count, duration, taken)| {
@@ -84,19 +92,17 @@ pub fn request(route: &str, method: &'static str, status: StatusCode, seconds: f
 }
 
 /// Counts an operation; one that could not be carried out has no kind.
-pub fn operation(kind: Option<&'static str>, name: Option<&str>, code: Option<&str>, seconds: f64) {
+fn operation(answered: &Answered, seconds: f64) {
     static KNOWN: Known<(&str, String), (Counter, Histogram)> = Known::none();
-    let name = name.unwrap_or("anonymous");
-    let name = if KNOWN.has_room_for(name) { name } else { "other" };
-    let (kind, code) = (kind.unwrap_or("none"), code.unwrap_or("OK"));
-    let make = || {
+    let (kind, code) = (answered.told.kind.unwrap_or("none"), answered.told.code.as_deref().unwrap_or("OK"));
+    let make = |name: &str| {
         let (name, code) = (name.to_owned(), code.to_owned());
         let count = metrics::counter!(OPERATIONS, "kind" => kind, "operation" => name.clone(), "code" => code.clone());
         let duration = metrics::histogram!(OPERATION_DURATION, "kind" => kind, "operation" => name);
         ((kind, code), (count, duration))
     };
     KNOWN.with(
-        name,
+        answered.told.name.as_deref().unwrap_or("anonymous"),
         |(known, its_code)| *known == kind && its_code == code,
         make,
         |(count, duration)| {

@@ -1,5 +1,6 @@
 //! What an operator sees: the log on standard error, the metrics, and traces where a collector is named.
 
+pub mod access;
 mod log;
 pub mod metrics;
 pub mod traces;
@@ -41,8 +42,9 @@ pub fn start(settings: &LogSettings) -> Result<Option<Traces>, String> {
 /// Starts the log into `writer`, in colours or without.
 pub fn log_to<W>(writer: W, in_colours: bool, settings: &LogSettings, traces: Option<&Traces>)
 where
-    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+    W: for<'writer> MakeWriter<'writer> + Clone + Send + Sync + 'static,
 {
+    access::log_to(writer.clone(), in_colours, settings);
     let log = layer(writer, in_colours, settings.log_format);
     let logged = settings.log.clone().with_target(traces::TARGET, LevelFilter::OFF);
     // Only the first one counts where a process starts the log twice.

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{Read, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::{TcpListener, TcpStream},
     process::Output,
     thread,
@@ -67,6 +67,64 @@ async fn first_start(backend: Backend) {
     let token = String::from_utf8(bootstrap.stdout).unwrap();
     assert!(bootstrap.status.success() && token.starts_with("cpt_") && token.lines().count() == 1, "{token}");
     database.remove().await;
+}
+
+#[test]
+fn every_request_has_its_line() {
+    const REQUESTS: usize = 200;
+    const LINE: &str = r#" answered method="GET" route="/health/live" status=200 "#;
+    let folder = TempDir::new().unwrap();
+    for (filter, has_lines) in [("info,counterpart::http=warn", false), ("warn,counterpart=info", true)] {
+        let mut command = counterpart(folder.path());
+        let mut server = Server::start(command.env("COUNTERPART_LOG", filter).env("COUNTERPART_LOG_FORMAT", "text"));
+        let mut sent = 0;
+        for requests in [1, REQUESTS] {
+            let mut connection = server.connect();
+            connection
+                .write_all("GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n".repeat(requests).as_bytes())
+                .unwrap();
+            let answers = BufReader::new(&connection).lines().map_while(Result::ok);
+            let answered = answers.filter(|line| line.starts_with("HTTP/1.1 200 ")).take(requests);
+            assert_eq!(answered.count(), requests);
+            sent += requests;
+            // They wait neither for other requests nor for the end.
+            let lines = if has_lines { sent } else { 0 };
+            assert_eq!(server.logged(LINE, lines).matches(LINE).count(), lines, "{filter}");
+        }
+        server.signal("TERM");
+        assert!(server.wait().success());
+        let lines = if has_lines { sent } else { 0 };
+        assert_eq!(server.log().matches(LINE).count(), lines, "{filter}");
+    }
+}
+
+/// The line is written a little later than the answer, and the server ends in between.
+#[test]
+fn the_last_request_has_its_line() {
+    let folder = TempDir::new().unwrap();
+    let mut server = Server::start(&mut counterpart(folder.path()));
+    let output = server.printed("API token:");
+    let token = output.split("API token:").nth(1).unwrap().split_whitespace().next().unwrap();
+    let body = r#"{"query": "query TheLast { viewer { email } }"}"#;
+    let mut connection = server.connect();
+    let (first, rest) = body.split_at(10);
+    write!(
+        connection,
+        "POST /graphql HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nAuthorization: Bearer {token}\r\n\
+         Content-Length: {}\r\n\r\n{first}",
+        body.len()
+    )
+    .unwrap();
+    server.signal("TERM");
+    // Until it waits for nothing but this.
+    thread::sleep(Duration::from_secs(1));
+    connection.write_all(rest.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    assert!(server.wait().success());
+    let log = server.log();
+    assert!(log.contains(r#"operation="TheLast""#), "{log}");
 }
 
 #[cfg(unix)]

@@ -7,7 +7,7 @@ use std::{
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{Arc, Mutex},
-    thread,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
@@ -35,6 +35,7 @@ pub struct Server {
     pub address: String,
     output: Arc<Mutex<String>>,
     log: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 impl Server {
@@ -52,9 +53,9 @@ impl Server {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let output = collect(child.stdout.take().unwrap());
-        let log = collect(child.stderr.take().unwrap());
-        let mut server = Self { child, address: String::new(), output, log };
+        let (output, prints) = collect(child.stdout.take().unwrap());
+        let (log, logs) = collect(child.stderr.take().unwrap());
+        let mut server = Self { child, address: String::new(), output, log, readers: vec![prints, logs] };
         let started = Instant::now();
         while server.address.is_empty() {
             if let Some(ended) = server.child.try_wait().unwrap() {
@@ -88,6 +89,15 @@ impl Server {
         self.log.lock().unwrap().clone()
     }
 
+    /// What it logged, once so many lines have this part: what is logged arrives a little later.
+    pub fn logged(&self, part: &str, lines: usize) -> String {
+        let started = Instant::now();
+        while self.log().matches(part).count() < lines && started.elapsed() < PATIENCE {
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.log()
+    }
+
     pub fn connect(&self) -> TcpStream {
         let connection = TcpStream::connect(&self.address).unwrap();
         connection.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -108,11 +118,12 @@ impl Server {
         assert!(sent.success());
     }
 
-    /// Waits until it ends by itself.
+    /// Waits until it ends by itself, and has been read to its last line.
     pub fn wait(&mut self) -> ExitStatus {
         let started = Instant::now();
         loop {
             if let Some(ended) = self.child.try_wait().unwrap() {
+                self.readers.drain(..).for_each(|reader| reader.join().unwrap());
                 return ended;
             }
             assert!(started.elapsed() < PATIENCE, "the server does not end:\n{}", self.log());
@@ -128,15 +139,15 @@ impl Drop for Server {
     }
 }
 
-fn collect(stream: impl Read + Send + 'static) -> Arc<Mutex<String>> {
+fn collect(stream: impl Read + Send + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let collected = Arc::clone(&text);
-    thread::spawn(move || {
+    let reader = thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             let mut text = collected.lock().unwrap();
             text.push_str(&line);
             text.push('\n');
         }
     });
-    text
+    (text, reader)
 }

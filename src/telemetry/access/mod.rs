@@ -1,0 +1,233 @@
+//! Requests that were answered: each is a line in the log, among all others and of the same form, and counted in the metrics.
+//!
+//! That is done for many at once, a little [later](LATER): where each does it for itself, between other work, the processor
+//! does not have at hand what it takes, and needs about three times as long.
+
+mod line;
+
+use std::{
+    io::Write,
+    mem,
+    sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use axum::{extract::MatchedPath, http::StatusCode};
+use entity::UserId;
+use tracing::Level;
+use tracing_subscriber::fmt::{MakeWriter, writer::BoxMakeWriter};
+
+use self::line::Form;
+use super::metrics;
+use crate::config::LogSettings;
+
+/// How much later, about.
+const LATER: Duration = Duration::from_millis(20);
+/// Where so many wait, whoever is answered next does it himself: a slow log holds requests up, and does not fill the memory.
+const ROOM: usize = 8 * 1024;
+/// What is written at once at most: a pipe takes so much without mixing it with what others write to it.
+const AT_ONCE: usize = 4096;
+/// What a filter of the log knows the lines by.
+const TARGET: &str = "counterpart::http::front";
+
+/// What an answer is about; in the extensions of responses.
+#[derive(Debug, Clone, Default)]
+pub struct Told {
+    pub user: Option<UserId>,
+    /// The operation's kind and name, where one was carried out.
+    pub kind: Option<&'static str>,
+    pub name: Option<String>,
+    /// The first error's code.
+    pub code: Option<String>,
+}
+
+/// A request that was answered.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    pub at: SystemTime,
+    pub method: &'static str,
+    /// None where there is nothing at the address.
+    pub route: Option<MatchedPath>,
+    /// Where the route does not say it.
+    pub path: Option<String>,
+    pub status: StatusCode,
+    /// From the request to its answer's head.
+    pub took: Duration,
+    /// How many SQL statements it took.
+    pub statements: u64,
+    pub told: Told,
+    pub request_id: Arc<str>,
+}
+
+impl Answered {
+    /// The route's name, in the log and in the metrics.
+    pub fn route(&self) -> &str {
+        self.route.as_ref().map_or("none", MatchedPath::as_str)
+    }
+
+    /// Has it logged and counted.
+    pub fn record(self) {
+        // Where no thread is to be had, nobody else would.
+        static HAS_THREAD: LazyLock<bool> =
+            LazyLock::new(|| thread::Builder::new().name("access-log".into()).spawn(|| ACCESS.run()).is_ok());
+        ACCESS.record(self);
+        if !*HAS_THREAD {
+            ACCESS.flush();
+        }
+    }
+}
+
+/// Has lines written, if they are asked for.
+pub fn log_to<W>(writer: W, in_colours: bool, settings: &LogSettings)
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    if settings.log.would_enable(TARGET, &Level::INFO) {
+        let form = Form { format: settings.log_format, in_colours };
+        // Only the first one counts where a process starts the log twice.
+        let _ = ACCESS.lines.set(Lines { form, writer: BoxMakeWriter::new(writer) });
+    }
+}
+
+/// Logs and counts all that were answered until now.
+pub fn flush() {
+    ACCESS.flush();
+}
+
+static ACCESS: Access = Access::new(ROOM);
+
+struct Access {
+    room: usize,
+    waiting: Mutex<Vec<Answered>>,
+    /// The first that waits has come.
+    arrived: Condvar,
+    /// Empty, but while they are worked off. Held by whoever does it.
+    at_work: Mutex<Vec<Answered>>,
+    lines: OnceLock<Lines>,
+}
+
+struct Lines {
+    form: Form,
+    writer: BoxMakeWriter,
+}
+
+impl Access {
+    const fn new(room: usize) -> Self {
+        Self {
+            room,
+            waiting: Mutex::new(Vec::new()),
+            arrived: Condvar::new(),
+            at_work: Mutex::new(Vec::new()),
+            lines: OnceLock::new(),
+        }
+    }
+
+    fn record(&self, answered: Answered) {
+        let waiting = {
+            let mut waiting = lock(&self.waiting);
+            waiting.push(answered);
+            waiting.len()
+        };
+        if waiting >= self.room {
+            self.flush();
+        } else if waiting == 1 {
+            self.arrived.notify_one();
+        }
+    }
+
+    fn run(&self) {
+        loop {
+            let waited = self.arrived.wait_while(lock(&self.waiting), |waiting| waiting.is_empty());
+            drop(waited.unwrap_or_else(PoisonError::into_inner));
+            thread::sleep(LATER);
+            self.flush();
+        }
+    }
+
+    fn flush(&self) {
+        let mut at_work = lock(&self.at_work);
+        mem::swap(&mut *at_work, &mut *lock(&self.waiting));
+        let lines = self.lines.get();
+        let mut text = String::with_capacity(AT_ONCE);
+        for answered in at_work.drain(..) {
+            metrics::request(&answered);
+            if let Some(lines) = lines {
+                let before = text.len();
+                lines.form.write(&mut text, &answered);
+                if text.len() > AT_ONCE {
+                    lines.write(&text[..before]);
+                    text.drain(..before);
+                }
+            }
+        }
+        if let Some(lines) = lines {
+            lines.write(&text);
+        }
+    }
+}
+
+impl Lines {
+    fn write(&self, text: &str) {
+        if !text.is_empty() {
+            // A log that can't be written can't say so either.
+            let _ = self.writer.make_writer().write_all(text.as_bytes());
+        }
+    }
+}
+
+fn lock(answered: &Mutex<Vec<Answered>>) -> MutexGuard<'_, Vec<Answered>> {
+    answered.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+impl Answered {
+    /// Of which there is no more to be said than of every request.
+    fn plainly(id: &str) -> Self {
+        Self {
+            at: SystemTime::UNIX_EPOCH + Duration::from_micros(1_777_777_777_012_300),
+            method: "POST",
+            route: None,
+            path: None,
+            status: StatusCode::OK,
+            took: Duration::ZERO,
+            statements: 12,
+            told: Told::default(),
+            request_id: id.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        io::{Read, Seek},
+    };
+
+    use super::*;
+    use crate::telemetry::LogFormat;
+
+    #[test]
+    fn where_there_is_no_room_the_next_one_writes() {
+        let mut file = tempfile::tempfile().unwrap();
+        let access = Access::new(100);
+        let form = Form { format: LogFormat::Text, in_colours: false };
+        let writer = BoxMakeWriter::new(Arc::<File>::new(file.try_clone().unwrap()));
+        assert!(access.lines.set(Lines { form, writer }).is_ok());
+        let mut written = || {
+            let mut text = String::new();
+            file.rewind().unwrap();
+            file.read_to_string(&mut text).unwrap();
+            let ids = text.lines().map(|line| line.rsplit_once(" request_id=").unwrap().1.parse::<usize>().unwrap());
+            ids.collect::<Vec<_>>()
+        };
+
+        for id in 0..250 {
+            access.record(Answered::plainly(&id.to_string()));
+        }
+        assert_eq!(written(), (0..200).collect::<Vec<_>>());
+        access.flush();
+        assert_eq!(written(), (0..250).collect::<Vec<_>>());
+    }
+}
