@@ -200,34 +200,62 @@ impl Answered {
 
 #[cfg(test)]
 mod tests {
-    use std::{
-        fs::File,
-        io::{Read, Seek},
-    };
+    use std::io;
 
     use super::*;
     use crate::telemetry::LogFormat;
 
+    /// What was written, each time.
+    #[derive(Clone, Default)]
+    struct Writes(Arc<Mutex<Vec<String>>>);
+
+    impl Write for Writes {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().push(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Writes {
+        fn ids(&self) -> Vec<usize> {
+            let text = self.0.lock().unwrap().concat();
+            text.lines().map(|line| line.rsplit_once(" request_id=").unwrap().1.parse().unwrap()).collect()
+        }
+    }
+
+    fn access(room: usize) -> (Access, Writes) {
+        let (access, writes) = (Access::new(room), Writes::default());
+        let (form, into) = (Form { format: LogFormat::Text, in_colours: false }, writes.clone());
+        assert!(access.lines.set(Lines { form, writer: BoxMakeWriter::new(move || into.clone()) }).is_ok());
+        (access, writes)
+    }
+
     #[test]
     fn where_there_is_no_room_the_next_one_writes() {
-        let mut file = tempfile::tempfile().unwrap();
-        let access = Access::new(100);
-        let form = Form { format: LogFormat::Text, in_colours: false };
-        let writer = BoxMakeWriter::new(Arc::<File>::new(file.try_clone().unwrap()));
-        assert!(access.lines.set(Lines { form, writer }).is_ok());
-        let mut written = || {
-            let mut text = String::new();
-            file.rewind().unwrap();
-            file.read_to_string(&mut text).unwrap();
-            let ids = text.lines().map(|line| line.rsplit_once(" request_id=").unwrap().1.parse::<usize>().unwrap());
-            ids.collect::<Vec<_>>()
-        };
-
+        let (access, writes) = access(100);
         for id in 0..250 {
             access.record(Answered::plainly(&id.to_string()));
         }
-        assert_eq!(written(), (0..200).collect::<Vec<_>>());
+        assert_eq!(writes.ids(), (0..200).collect::<Vec<_>>());
         access.flush();
-        assert_eq!(written(), (0..250).collect::<Vec<_>>());
+        assert_eq!(writes.ids(), (0..250).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn whole_lines_are_written_as_many_as_a_pipe_takes_at_once() {
+        let (access, writes) = access(1_000);
+        for id in 0..500 {
+            access.record(Answered::plainly(&id.to_string()));
+        }
+        access.flush();
+        let writes = writes.0.lock().unwrap();
+        assert!(writes.iter().all(|text| text.ends_with('\n') && text.len() <= AT_ONCE));
+        // None but the last has room for another line.
+        let longest = writes.iter().flat_map(|text| text.split_inclusive('\n')).map(str::len).max().unwrap();
+        assert!(writes.iter().rev().skip(1).all(|text| text.len() + longest > AT_ONCE));
     }
 }
