@@ -1,6 +1,12 @@
 //! What a request asks for: one operation, or several in an array, from JSON or from an address.
 
+use std::fmt;
+
 use async_graphql::{Request as Operation, Value, Variables};
+use serde::{
+    Deserialize, Deserializer,
+    de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
+};
 use serde_json::{Map, Value as Json, json};
 
 use super::{
@@ -16,55 +22,148 @@ pub enum Operations {
     Several(Vec<Result<Operation, Refusal>>),
 }
 
+/// The members that make an operation, whatever they are; of one that comes twice the last.
+#[derive(Default)]
+struct Members {
+    query: Json,
+    document_id: Json,
+    operation_name: Json,
+    variables: Json,
+    extensions: Json,
+}
+
+impl Members {
+    fn operation(self, persisted: &Persisted) -> Result<Operation, Refusal> {
+        let text = |name: &str, member| match member {
+            Json::Null => Ok(None),
+            Json::String(text) => Ok(Some(text)),
+            _ => Err(Refusal::bad_request(format!("The member `{name}` must be a string."))),
+        };
+        let object = |name: &str, member| match member {
+            Json::Null => Ok(Map::new()),
+            Json::Object(object) => Ok(object),
+            _ => Err(Refusal::bad_request(format!("The member `{name}` must be an object."))),
+        };
+        let (query, id) = (text("query", self.query)?, text("documentId", self.document_id)?);
+        let name = text("operationName", self.operation_name)?;
+        let variables = object("variables", self.variables)?;
+        let extensions = object("extensions", self.extensions)?;
+        let hash =
+            extensions.get("persistedQuery").and_then(|persisted| persisted.get("sha256Hash")).and_then(Json::as_str);
+        let query = persisted.find(Reference { text: query, hash: hash.map(str::to_owned), id })?;
+        let mut operation = Operation::new(query);
+        operation.operation_name = name;
+        if !variables.is_empty() {
+            operation.variables = Variables::from_json(Json::Object(variables));
+        }
+        if operation.query.contains(FILE_MARK) || operation.variables.values().any(names_a_file) {
+            return Err(Refusal::bad_request(format!("A string that begins with `{FILE_MARK}` can't be sent.")));
+        }
+        Ok(operation)
+    }
+}
+
+impl From<Map<String, Json>> for Members {
+    fn from(mut members: Map<String, Json>) -> Self {
+        let mut member = |name| members.remove(name).unwrap_or_default();
+        Self {
+            query: member("query"),
+            document_id: member("documentId"),
+            operation_name: member("operationName"),
+            variables: member("variables"),
+            extensions: member("extensions"),
+        }
+    }
+}
+
+/// The most requests bring one operation: nothing is made of it but these members.
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(field_identifier, rename_all = "camelCase")]
+        enum Member {
+            Query,
+            DocumentId,
+            OperationName,
+            Variables,
+            Extensions,
+            #[serde(other)]
+            Other,
+        }
+
+        struct Object;
+
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
+                formatter.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Members::default();
+                while let Some(member) = map.next_key()? {
+                    let place = match member {
+                        Member::Query => &mut members.query,
+                        Member::DocumentId => &mut members.document_id,
+                        Member::OperationName => &mut members.operation_name,
+                        Member::Variables => &mut members.variables,
+                        Member::Extensions => &mut members.extensions,
+                        Member::Other => {
+                            map.next_value::<IgnoredAny>()?;
+                            continue;
+                        }
+                    };
+                    *place = map.next_value()?;
+                }
+                Ok(members)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
 /// Operations from the JSON of a body.
 pub fn parse(body: &[u8], persisted: &Persisted, max_batch: usize) -> Result<Operations, Refusal> {
-    match json(body)? {
-        Json::Array(operations) if operations.is_empty() => Err(Refusal::bad_request("The array holds no operation.")),
-        Json::Array(operations) if operations.len() > max_batch => Err(Refusal::too_large(format!(
-            "{} operations came in one request; {max_batch} is the most.",
-            operations.len()
-        ))),
-        Json::Array(operations) => {
-            let operations = operations.into_iter();
-            Ok(Operations::Several(operations.map(|one| operation(one, persisted)).collect()))
+    if !body.trim_ascii_start().starts_with(b"[") {
+        return Ok(Operations::One(Box::new(read(body, persisted)?)));
+    }
+    let operations: Vec<Json> = json(body)?;
+    match operations.len() {
+        0 => Err(Refusal::bad_request("The array holds no operation.")),
+        many if many > max_batch => {
+            Err(Refusal::too_large(format!("{many} operations came in one request; {max_batch} is the most.")))
         }
-        one => Ok(Operations::One(Box::new(operation(one, persisted)?))),
+        _ => Ok(Operations::Several(operations.into_iter().map(|one| operation(one, persisted)).collect())),
     }
 }
 
-/// The JSON of a body.
-pub fn json(body: &[u8]) -> Result<Json, Refusal> {
-    serde_json::from_slice(body)
-        .map_err(|error| Refusal::bad_request(format!("The request is not valid JSON: {error}.")))
+/// An operation from JSON: an object with `query`, and perhaps `operationName`, `variables` and `extensions`.
+pub fn read(text: &[u8], persisted: &Persisted) -> Result<Operation, Refusal> {
+    json::<Members>(text)?.operation(persisted)
 }
 
-/// An operation from a JSON value: `query`, and perhaps `operationName`, `variables` and `extensions`.
+/// An operation from JSON that has been read.
 pub fn operation(json: Json, persisted: &Persisted) -> Result<Operation, Refusal> {
-    use Json::{Null, Object, String};
-    let Object(mut members) = json else {
-        return Err(Refusal::bad_request("The request must be a JSON object with the member `query`."));
-    };
-    let mut text = |name: &str| match members.remove(name) {
-        None | Some(Null) => Ok(None),
-        Some(String(text)) => Ok(Some(text)),
-        Some(_) => Err(Refusal::bad_request(format!("The member `{name}` must be a string."))),
-    };
-    let (query, id, name) = (text("query")?, text("documentId")?, text("operationName")?);
-    let mut object = |name: &str| match members.remove(name) {
-        None | Some(Null) => Ok(Map::new()),
-        Some(Object(object)) => Ok(object),
-        Some(_) => Err(Refusal::bad_request(format!("The member `{name}` must be an object."))),
-    };
-    let (variables, extensions) = (object("variables")?, object("extensions")?);
-    let hash =
-        extensions.get("persistedQuery").and_then(|persisted| persisted.get("sha256Hash")).and_then(Json::as_str);
-    let query = persisted.find(Reference { text: query, hash: hash.map(str::to_owned), id })?;
-    let mut operation = Operation::new(query).variables(Variables::from_json(Object(variables)));
-    operation.operation_name = name;
-    if operation.query.contains(FILE_MARK) || operation.variables.values().any(names_a_file) {
-        return Err(Refusal::bad_request(format!("A string that begins with `{FILE_MARK}` can't be sent.")));
+    match json {
+        Json::Object(members) => Members::from(members).operation(persisted),
+        _ => Err(no_object()),
     }
-    Ok(operation)
+}
+
+fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
+    // What is passed over has to be text, too.
+    let text = str::from_utf8(text)
+        .map_err(|error| Refusal::bad_request(format!("The request is not valid JSON: {error}.")))?;
+    serde_json::from_str(text).map_err(|error| match error.is_data() {
+        true => no_object(),
+        false => Refusal::bad_request(format!("The request is not valid JSON: {error}.")),
+    })
+}
+
+fn no_object() -> Refusal {
+    Refusal::bad_request("The request must be a JSON object with the member `query`.")
 }
 
 fn names_a_file(value: &Value) -> bool {
@@ -78,27 +177,32 @@ fn names_a_file(value: &Value) -> bool {
 
 /// An operation from the parameters of an address.
 pub fn parameters(query: &str, persisted: &Persisted) -> Result<Operation, Refusal> {
-    let mut members = Map::new();
+    let mut members = Members::default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let value = match &*name {
-            "query" | "operationName" | "documentId" => json!(value),
-            "variables" | "extensions" => serde_json::from_str(&value)
-                .map_err(|error| Refusal::bad_request(format!("The parameter `{name}` is not valid JSON: {error}.")))?,
-            _ => continue,
+        let json = || {
+            serde_json::from_str(&value)
+                .map_err(|error| Refusal::bad_request(format!("The parameter `{name}` is not valid JSON: {error}.")))
         };
-        members.insert(name.into_owned(), value);
+        match &*name {
+            "query" => members.query = json!(value),
+            "documentId" => members.document_id = json!(value),
+            "operationName" => members.operation_name = json!(value),
+            "variables" => members.variables = json()?,
+            "extensions" => members.extensions = json()?,
+            _ => {}
+        }
     }
-    operation(members.into(), persisted)
+    members.operation(persisted)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn refusal(body: &str) -> String {
+    fn refusal(body: &[u8]) -> String {
         let refused =
             |operation: Result<Operation, Refusal>| operation.err().map(|refusal| refusal.message.to_string());
-        let refused = match parse(body.as_bytes(), &Persisted::Off, 2) {
+        let refused = match parse(body, &Persisted::Off, 2) {
             Ok(Operations::One(operation)) => refused(Ok(*operation)),
             Ok(Operations::Several(operations)) => operations.into_iter().find_map(refused),
             Err(refusal) => refused(Err(refusal)),
@@ -115,6 +219,11 @@ mod tests {
             (r#"{"query": "{a}""#, "The request is not valid JSON: EOF while parsing an object at line 1 column 15."),
             (r#"{"query": "{a}"} 1"#, "The request is not valid JSON: trailing characters at line 1 column 18."),
             ("1", "The request must be a JSON object with the member `query`."),
+            (r#""{a}""#, "The request must be a JSON object with the member `query`."),
+            (r#"{"query": 1, "query": "{a}"}"#, ""),
+            (r#"{"query": "{a}", "query": 1}"#, "The member `query` must be a string."),
+            (r#"[{"query": 1, "query": "{a}"}]"#, ""),
+            (r#"[{"query": "{a}", "query": 1}]"#, "The member `query` must be a string."),
             ("{}", "The member `query` is needed, and must be a string."),
             (r#"{"query": 1}"#, "The member `query` must be a string."),
             (r#"{"query": "{a}", "operationName": []}"#, "The member `operationName` must be a string."),
@@ -125,7 +234,11 @@ mod tests {
             (r#"[{"query": "{a}"}, {"query": 1}]"#, "The member `query` must be a string."),
             ("[1, 2, 3]", "3 operations came in one request; 2 is the most."),
         ] {
-            assert_eq!(refusal(body), message, "{body}");
+            assert_eq!(refusal(body.as_bytes()), message, "{body}");
         }
+        assert_eq!(
+            refusal(b"{\"query\": \"{a}\", \"more\": \"\xff\"}"),
+            "The request is not valid JSON: invalid utf-8 sequence of 1 bytes from index 26."
+        );
     }
 }

@@ -38,7 +38,7 @@ pub async fn read(
     let mut parts = Multipart::with_constraints(body.by_ref(), boundary, Constraints::new().size_limit(limit));
 
     let operations = part(&mut parts, "operations", silence).await?;
-    let mut operation = request::operation(request::json(&operations)?, &app.persisted)?;
+    let mut operation = request::read(&operations, &app.persisted)?;
     let map = part(&mut parts, "map", silence).await?;
     let mut map: HashMap<String, Vec<String>> = serde_json::from_slice(&map)
         .map_err(|error| bad(format!("The part `map` must be an object of lists of paths: {error}.")))?;
