@@ -19,11 +19,7 @@ use futures::FutureExt;
 use tracing::{Instrument, field};
 use uuid::{Uuid, fmt::Hyphenated};
 
-use super::{
-    App,
-    client::{Client, Peer},
-    refusal::Refusal,
-};
+use super::{App, refusal::Refusal};
 use crate::{
     graphql::document::Prepared,
     service::{Session, clock::Clock, scope},
@@ -97,10 +93,6 @@ async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Requ
     // Where the route is no pattern, it is the path.
     let path = (path != route).then(|| path.to_owned());
     request.extensions_mut().insert(RequestId(Arc::clone(&id)));
-    if let Some(peer) = request.extensions().get::<Peer>().copied() {
-        let client = Client::of(peer, request.headers(), &app.settings.trusted_proxies);
-        request.extensions_mut().insert(client);
-    }
 
     // Names and meanings are those of OpenTelemetry's semantic conventions.
     let traced = tracing::info_span!(
@@ -117,7 +109,9 @@ async fn answer<T, H: Handler<T, App>>(app: App, id: Arc<str>, mut request: Requ
         graphql.error.code = field::Empty,
         db.statements = field::Empty,
     );
-    telemetry::traces::join(&traced, request.headers());
+    if !traced.is_disabled() {
+        telemetry::traces::join(&traced, request.headers());
+    }
     let handled = AssertUnwindSafe(handler.call(request, app)).catch_unwind();
     let handled = if traced.is_disabled() { handled.await } else { handled.instrument(traced.clone()).await };
     let statements = scope::statements();
@@ -198,7 +192,7 @@ fn shown(uri: &Uri) -> &str {
     if path.starts_with(SIGNED) {
         return SIGNED;
     }
-    path.char_indices().nth(200).map_or(path, |(end, _)| &path[..end])
+    &path[..path.floor_char_boundary(200)]
 }
 
 /// The method for the metrics, which keep each value for good.

@@ -23,7 +23,6 @@ use super::{
     admission::Admission,
     aside::aside,
     batch,
-    client::Client,
     deadline::Deadline,
     events,
     front::RequestId,
@@ -47,7 +46,6 @@ const MAX_DRAINED_BYTES: u64 = 16 * 1024 * 1024;
 pub async fn post(State(app): State<App>, Extension(id): Extension<RequestId>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let mut body = body.into_data_stream();
-    let media = MediaType::of(&parts.headers);
     let refusal = match read(&app, &id, &parts, &mut body).await {
         Ok((caller, Operations::One(operation))) => return one(&app, &parts, caller, *operation).await,
         Ok((caller, Operations::Several(operations))) => {
@@ -59,7 +57,7 @@ pub async fn post(State(app): State<App>, Extension(id): Extension<RequestId>, r
     if !parts.headers.contains_key(header::EXPECT) {
         drain(&mut body).await;
     }
-    refusal.in_media(media).into_response()
+    refusal.in_media(MediaType::of(&parts.headers)).into_response()
 }
 
 /// Who asks, and how long each of their operations may take.
@@ -106,7 +104,7 @@ pub async fn get(
     let headers = &parts.headers;
     if headers.get(header::UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket")) {
         return match upgrade {
-            Ok(upgrade) => websocket::accept(app, &parts.extensions, upgrade),
+            Ok(upgrade) => websocket::accept(app, &parts, upgrade),
             Err(refusal) => refusal.into_response(),
         };
     }
@@ -226,7 +224,7 @@ async fn sign_in(
     };
     match (signed_in, token) {
         (Ok(session), Some(token)) => Ok((session, token.to_owned())),
-        (Err(refusal), _) => Err(app.sent_away(parts.extensions.get::<Client>().map(|client| client.0), refusal)),
+        (Err(refusal), _) => Err(app.sent_away(app.client(parts), refusal)),
         (Ok(_), None) => Err(Refusal::unauthenticated()),
     }
 }
@@ -276,6 +274,10 @@ fn content_type(headers: &HeaderMap) -> Result<Content, Refusal> {
             .with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
     }
     let content = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).ok_or_else(unsupported)?;
+    if content == "application/json" {
+        // As most send it.
+        return Ok(Content::Json);
+    }
     let content: Mime = content.parse().map_err(|_| unsupported())?;
     match content.essence_str() {
         "application/json" if content.get_param(mime::CHARSET).is_none_or(|charset| charset == mime::UTF_8) => {

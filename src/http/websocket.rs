@@ -1,7 +1,7 @@
 //! Subscriptions, queries and mutations over a websocket: the protocol `graphql-transport-ws`, as its document
 //! (PROTOCOL.md of the npm package `graphql-ws`) has it.
 
-use std::{collections::HashMap, ops::ControlFlow, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, ops::ControlFlow, sync::Arc, time::Duration};
 
 use async_graphql::Request as Operation;
 use axum::{
@@ -9,7 +9,7 @@ use axum::{
         WebSocketUpgrade,
         ws::{CloseFrame, Message, WebSocket},
     },
-    http::Extensions,
+    http::request::Parts,
     response::Response,
 };
 use futures::StreamExt;
@@ -22,7 +22,6 @@ use tokio::{
 
 use super::{
     App,
-    client::Client,
     deadline::Deadline,
     front::RequestId,
     graphql::{self, Denied},
@@ -60,8 +59,8 @@ mod close {
 }
 
 /// Answers the upgrade; what follows runs beside the request.
-pub fn accept(app: App, extensions: &Extensions, upgrade: WebSocketUpgrade) -> Response {
-    let (client, place) = (extensions.get().copied(), extensions.get::<Place>().cloned());
+pub fn accept(app: App, parts: &Parts, upgrade: WebSocketUpgrade) -> Response {
+    let (client, place) = (app.client(parts), parts.extensions.get::<Place>().cloned());
     let most = app.settings.max_body_bytes;
     let upgrade = upgrade.protocols([PROTOCOL]).max_message_size(most).max_frame_size(most);
     let upgrade = upgrade.read_buffer_size(BUFFER).write_buffer_size(BUFFER);
@@ -102,7 +101,7 @@ enum What {
 
 struct Connection {
     app: App,
-    client: Option<Client>,
+    client: Option<IpAddr>,
     socket: WebSocket,
     /// The token of a client that has said who it is.
     token: Option<String>,
@@ -220,8 +219,7 @@ impl Connection {
             return ControlFlow::Break(Some(Close(close::FORBIDDEN, "Forbidden: Authorization is missing")));
         };
         if let Err(error) = session::sign_in(&self.app.services, token).await {
-            let address = self.client.map(|client| client.0);
-            let refusal = self.app.sent_away(address, Refusal::of(&error, ""));
+            let refusal = self.app.sent_away(self.client, Refusal::of(&error, ""));
             let often = refusal.code == "RATE_LIMITED";
             let close = if often { Close(close::TOO_OFTEN, "Too many failed sign-ins") } else { signed_out(&error) };
             return ControlFlow::Break(Some(close));

@@ -168,8 +168,12 @@ async fn a_list_of_operations_is_all_there_is(world: World) {
 }
 
 async fn tokens_and_addresses_have_a_rate(world: World) {
-    let settings =
-        FrontSettings { operations_per_minute: 30, failed_sign_ins_per_minute: 20, ..FrontSettings::default() };
+    let settings = FrontSettings {
+        operations_per_minute: 30,
+        failed_sign_ins_per_minute: 20,
+        trusted_proxies: vec!["10.0.0.0/8".parse().unwrap()],
+        ..FrontSettings::default()
+    };
     let admin = admin(&world, settings);
     let member = world.member().await;
     let member = Actor::new(admin.app.clone(), member.token);
@@ -199,6 +203,11 @@ async fn tokens_and_addresses_have_a_rate(world: World) {
     let answer = stranger.send(from("192.0.2.1:9"), body()).await;
     assert_eq!((answer.status, answer.code()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMITED"));
     assert_eq!(stranger.send(from("192.0.2.2:9"), body()).await.status, StatusCode::UNAUTHORIZED);
+    // Of whom a trusted proxy names it is the same.
+    let forwarded = |address: &str| from("10.0.0.1:9").header("x-forwarded-for", address);
+    let answer = stranger.send(forwarded("192.0.2.1"), body()).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(stranger.send(forwarded("192.0.2.3"), body()).await.status, StatusCode::UNAUTHORIZED);
 }
 
 async fn there_is_room_for_so_many(world: World) {
