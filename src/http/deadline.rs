@@ -9,8 +9,8 @@ use tokio::{
 
 use super::refusal::Refusal;
 
-/// How long each step may take, one after the other. They share a timer that is put off for each, which takes less than to
-/// set up another.
+/// How long each step may take, one after the other. They share a timer. It is left alone while steps end in time; if it goes
+/// off for an earlier step, it is put off until the end of the present one.
 pub struct Deadline {
     patience: Duration,
     timer: Option<Pin<Box<Sleep>>>,
@@ -21,7 +21,7 @@ impl Deadline {
         Self { patience, timer: None }
     }
 
-    /// So many times longer, from the next step on.
+    /// So many times longer, from the next step on; never shorter, since the timer is not put forward.
     pub fn longer(self, times: u32) -> Self {
         Self { patience: self.patience * times, ..self }
     }
@@ -36,10 +36,11 @@ impl Deadline {
         // Only a step that has to wait needs it.
         let timer = async {
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(end)));
-            if timer.deadline() != end {
+            timer.as_mut().await;
+            if timer.deadline() < end {
                 timer.as_mut().reset(end);
+                timer.await;
             }
-            timer.await;
         };
         tokio::select! {
             biased;
