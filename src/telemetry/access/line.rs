@@ -71,9 +71,11 @@ impl Form {
     fn text(&self, text: &mut String, line: &Line) -> fmt::Result {
         let (dim, green, plain) = if self.in_colours { ("\x1b[2m", "\x1b[32m", "\x1b[0m") } else { ("", "", "") };
         let Line { timestamp, level, message, method, route, status, ms, statements, request_id, .. } = line;
-        write!(text, "{dim}{timestamp}{plain} {green}{level:>5}{plain} {message} method={method:?}")?;
+        write!(text, "{dim}{timestamp}{plain} {green}{level:>5}{plain} {message}")?;
+        named(text, "method", Some(method))?;
         named(text, "path", line.path)?;
-        write!(text, " route={route:?} status={status} ms={ms:?} statements={statements}")?;
+        named(text, "route", Some(route))?;
+        write!(text, " status={status} ms={ms:?} statements={statements}")?;
         if let Some(user) = line.user {
             write!(text, " user={user}")?;
         }
@@ -85,7 +87,14 @@ impl Form {
 }
 
 fn named(text: &mut String, name: &str, value: Option<&str>) -> fmt::Result {
-    value.map_or(Ok(()), |value| write!(text, " {name}={value:?}"))
+    let Some(value) = value else { return Ok(()) };
+    text.extend([" ", name, "="]);
+    if value.bytes().all(|byte| byte.is_ascii_graphic() && !b"\"\\".contains(&byte)) {
+        // There is nothing to escape, as in most.
+        text.extend(["\"", value, "\""]);
+        return Ok(());
+    }
+    write!(text, "{value:?}")
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod line;
 use std::{
     io::Write,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError},
     thread,
     time::{Duration, SystemTime},
@@ -146,6 +147,11 @@ impl Access {
     }
 
     fn flush(&self) {
+        // A panic, which is logged where it happens, is neither the end of all lines to come nor of who happens to write these.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.work_off()));
+    }
+
+    fn work_off(&self) {
         let mut at_work = lock(&self.at_work);
         mem::swap(&mut *at_work, &mut *lock(&self.waiting));
         let lines = self.lines.get();
@@ -200,17 +206,22 @@ impl Answered {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
+    use std::{
+        io,
+        sync::atomic::{AtomicBool, Ordering},
+        time::Instant,
+    };
 
     use super::*;
     use crate::telemetry::LogFormat;
 
-    /// What was written, each time.
+    /// What was written, each time; and whether the next time is to panic.
     #[derive(Clone, Default)]
-    struct Writes(Arc<Mutex<Vec<String>>>);
+    struct Writes(Arc<Mutex<Vec<String>>>, Arc<AtomicBool>);
 
     impl Write for Writes {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            assert!(!self.1.swap(false, Ordering::Relaxed), "it was to panic");
             self.0.lock().unwrap().push(String::from_utf8(bytes.to_vec()).unwrap());
             Ok(bytes.len())
         }
@@ -243,6 +254,25 @@ mod tests {
         assert_eq!(writes.ids(), (0..200).collect::<Vec<_>>());
         access.flush();
         assert_eq!(writes.ids(), (0..250).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn after_a_panic_there_are_lines_again() {
+        let (access, writes) = access(100);
+        let access: &Access = Box::leak(Box::new(access));
+        thread::spawn(|| access.run());
+        let until = |what: &dyn Fn() -> bool| {
+            let begun = Instant::now();
+            while !what() && begun.elapsed() < Duration::from_secs(20) {
+                thread::sleep(LATER);
+            }
+        };
+        writes.1.store(true, Ordering::Relaxed);
+        access.record(Answered::plainly("0"));
+        until(&|| !writes.1.load(Ordering::Relaxed));
+        access.record(Answered::plainly("1"));
+        until(&|| !writes.ids().is_empty());
+        assert_eq!(writes.ids(), [1]);
     }
 
     #[test]
