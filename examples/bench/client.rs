@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use httparse::{EMPTY_HEADER, Response, Status};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -70,24 +71,16 @@ impl Connection {
     }
 }
 
-/// Where the body starts and where it ends, once the head is there. It takes little: what the client takes is missing to
-/// the server.
+/// Where the body starts and where it ends, once the head is there. The server's own parser reads it: what the client takes
+/// is missing to the server.
 fn head(read: &[u8]) -> Option<(usize, usize)> {
-    const LENGTH: &[u8] = b"content-length:";
-    let (mut at, mut length) = (0, None);
-    loop {
-        let line = &read[at..at + read[at..].iter().position(|byte| *byte == b'\n')?];
-        assert!(at > 0 || line.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(read));
-        at += line.len() + 1;
-        if line == b"\r" {
-            return Some((at, at + length.expect("an answer without its length")));
-        }
-        if let Some((name, value)) = line.split_at_checked(LENGTH.len())
-            && name.eq_ignore_ascii_case(LENGTH)
-        {
-            length = Some(std::str::from_utf8(value).unwrap().trim().parse::<usize>().unwrap());
-        }
-    }
+    let mut headers = [EMPTY_HEADER; 32];
+    let mut head = Response::new(&mut headers);
+    let Status::Complete(start) = head.parse(read).unwrap() else { return None };
+    assert_eq!(head.code, Some(200), "{}", String::from_utf8_lossy(read));
+    let length = head.headers.iter().find(|header| header.name.eq_ignore_ascii_case("content-length"));
+    let length = std::str::from_utf8(length.expect("an answer without its length").value).unwrap();
+    Some((start, start + length.parse::<usize>().unwrap()))
 }
 
 /// What came of sending as fast as possible.
