@@ -15,7 +15,7 @@ use reqwest::{
     header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER},
 };
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json_bytes::Value;
 use tokio::time::Instant;
 use url::Url;
 

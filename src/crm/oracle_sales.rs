@@ -5,7 +5,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use chrono::{DateTime, Utc};
 use reqwest::header::AUTHORIZATION;
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json_bytes::{ByteString, Map, Value};
 use url::Url;
 
 use super::{
@@ -46,7 +46,7 @@ enum Credentials {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Resources {
-    items: Vec<Map<String, Value>>,
+    items: Vec<Map<ByteString, Value>>,
     has_more: bool,
 }
 
@@ -112,9 +112,9 @@ impl Client {
         Ok(Page { rows, records, total: None, next })
     }
 
-    fn user(&self, item: &Map<String, Value>) -> Result<CrmUser, CrmError> {
+    fn user(&self, item: &Map<ByteString, Value>) -> Result<CrmUser, CrmError> {
         let text = |name: &str| match item.get(name) {
-            Some(Value::String(text)) => Some(text.clone()),
+            Some(Value::String(text)) => Some(text.as_str().to_owned()),
             // Its ids are numbers.
             Some(Value::Number(number)) => Some(number.to_string()),
             _ => None,
@@ -123,7 +123,7 @@ impl Client {
             let message = format!("A resource of Oracle Sales has no {name}, which it should.");
             self.session.http.error(Problem::Malformed, &message)
         };
-        if !item.contains_key(&self.email_field) {
+        if !item.contains_key(self.email_field.as_str()) {
             return Err(missing(&self.email_field));
         }
         let is_deleted = match item.get("DeleteFlag") {

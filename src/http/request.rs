@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use async_graphql::{Request as Operation, Value, Variables};
+use async_graphql::{Name, Request as Operation, Value, Variables, indexmap::IndexMap};
 use serde::{
     Deserialize, Deserializer,
     de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor},
 };
-use serde_json::{Map, Value as Json, json};
 
 use super::{
     persisted::{Persisted, Reference},
@@ -23,38 +22,47 @@ pub enum Operations {
 }
 
 /// The members that make an operation, whatever they are; of one that comes twice the last.
+///
+/// What clients send is never read as a value of `serde_json`'s: that takes an object with a certain member for JSON in a
+/// string, and follows such strings in strings until the stack is at its end.
 #[derive(Default)]
 struct Members {
-    query: Json,
-    document_id: Json,
-    operation_name: Json,
-    variables: Json,
-    extensions: Json,
+    query: Value,
+    document_id: Value,
+    operation_name: Value,
+    variables: Value,
+    extensions: Value,
 }
 
 impl Members {
     fn operation(self, persisted: &Persisted) -> Result<Operation, Refusal> {
         let text = |name: &str, member| match member {
-            Json::Null => Ok(None),
-            Json::String(text) => Ok(Some(text)),
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text)),
             _ => Err(Refusal::bad_request(format!("The member `{name}` must be a string."))),
         };
         let object = |name: &str, member| match member {
-            Json::Null => Ok(Map::new()),
-            Json::Object(object) => Ok(object),
+            Value::Null => Ok(IndexMap::new()),
+            Value::Object(object) => Ok(object),
             _ => Err(Refusal::bad_request(format!("The member `{name}` must be an object."))),
         };
         let (query, id) = (text("query", self.query)?, text("documentId", self.document_id)?);
         let name = text("operationName", self.operation_name)?;
         let variables = object("variables", self.variables)?;
         let extensions = object("extensions", self.extensions)?;
-        let hash =
-            extensions.get("persistedQuery").and_then(|persisted| persisted.get("sha256Hash")).and_then(Json::as_str);
-        let query = persisted.find(Reference { text: query, hash: hash.map(str::to_owned), id })?;
+        let hash = match extensions.get("persistedQuery") {
+            Some(Value::Object(persisted)) => persisted.get("sha256Hash"),
+            _ => None,
+        };
+        let hash = match hash {
+            Some(Value::String(hash)) => Some(hash.clone()),
+            _ => None,
+        };
+        let query = persisted.find(Reference { text: query, hash, id })?;
         let mut operation = Operation::new(query);
         operation.operation_name = name;
         if !variables.is_empty() {
-            operation.variables = Variables::from_json(Json::Object(variables));
+            operation.variables = Variables::from_value(Value::Object(variables));
         }
         if operation.query.contains(FILE_MARK) || operation.variables.values().any(names_a_file) {
             return Err(Refusal::bad_request(format!("A string that begins with `{FILE_MARK}` can't be sent.")));
@@ -63,9 +71,9 @@ impl Members {
     }
 }
 
-impl From<Map<String, Json>> for Members {
-    fn from(mut members: Map<String, Json>) -> Self {
-        let mut member = |name| members.remove(name).unwrap_or_default();
+impl From<IndexMap<Name, Value>> for Members {
+    fn from(mut members: IndexMap<Name, Value>) -> Self {
+        let mut member = |name| members.swap_remove(name).unwrap_or_default();
         Self {
             query: member("query"),
             document_id: member("documentId"),
@@ -76,7 +84,8 @@ impl From<Map<String, Json>> for Members {
     }
 }
 
-/// The most requests bring one operation: nothing is made of it but these members.
+/// Most requests bring one operation: nothing is made of it but these members. Written by hand, since what could be derived
+/// refuses members that come twice, and takes arrays.
 impl<'de> Deserialize<'de> for Members {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -129,7 +138,7 @@ pub fn parse(body: &[u8], persisted: &Persisted, max_batch: usize) -> Result<Ope
     if !body.trim_ascii_start().starts_with(b"[") {
         return Ok(Operations::One(Box::new(read(body, persisted)?)));
     }
-    let operations: Vec<Json> = json(body)?;
+    let operations: Vec<Value> = json(body)?;
     match operations.len() {
         0 => Err(Refusal::bad_request("The array holds no operation.")),
         many if many > max_batch => {
@@ -145,15 +154,15 @@ pub fn read(text: &[u8], persisted: &Persisted) -> Result<Operation, Refusal> {
 }
 
 /// An operation from JSON that has been read.
-pub fn operation(json: Json, persisted: &Persisted) -> Result<Operation, Refusal> {
+pub fn operation(json: Value, persisted: &Persisted) -> Result<Operation, Refusal> {
     match json {
-        Json::Object(members) => Members::from(members).operation(persisted),
+        Value::Object(members) => Members::from(members).operation(persisted),
         _ => Err(no_object()),
     }
 }
 
 fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
-    // What is passed over has to be text, too.
+    // The library does not look at the text of strings that are passed over.
     let text = str::from_utf8(text)
         .map_err(|error| Refusal::bad_request(format!("The request is not valid JSON: {error}.")))?;
     serde_json::from_str(text).map_err(|error| match error.is_data() {
@@ -179,16 +188,16 @@ fn names_a_file(value: &Value) -> bool {
 pub fn parameters(query: &str, persisted: &Persisted) -> Result<Operation, Refusal> {
     let mut members = Members::default();
     for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let json = || {
+        let parsed = || {
             serde_json::from_str(&value)
                 .map_err(|error| Refusal::bad_request(format!("The parameter `{name}` is not valid JSON: {error}.")))
         };
         match &*name {
-            "query" => members.query = json!(value),
-            "documentId" => members.document_id = json!(value),
-            "operationName" => members.operation_name = json!(value),
-            "variables" => members.variables = json()?,
-            "extensions" => members.extensions = json()?,
+            "query" => members.query = Value::from(value.as_ref()),
+            "documentId" => members.document_id = Value::from(value.as_ref()),
+            "operationName" => members.operation_name = Value::from(value.as_ref()),
+            "variables" => members.variables = parsed()?,
+            "extensions" => members.extensions = parsed()?,
             _ => {}
         }
     }
@@ -224,11 +233,14 @@ mod tests {
             (r#"{"query": "{a}", "query": 1}"#, "The member `query` must be a string."),
             (r#"[{"query": 1, "query": "{a}"}]"#, ""),
             (r#"[{"query": "{a}", "query": 1}]"#, "The member `query` must be a string."),
+            // What is passed over is only looked at as far as it takes to find its end.
+            (r#"{"query": "{a}", "more": ["\ud800", 1e999]}"#, ""),
             ("{}", "The member `query` is needed, and must be a string."),
             (r#"{"query": 1}"#, "The member `query` must be a string."),
             (r#"{"query": "{a}", "operationName": []}"#, "The member `operationName` must be a string."),
             (r#"{"query": "{a}", "variables": "{}"}"#, "The member `variables` must be an object."),
             (r#"{"query": "{a}", "extensions": 0}"#, "The member `extensions` must be an object."),
+            (" \n[{\"query\": \"{a}\"}]", ""),
             ("[]", "The array holds no operation."),
             (r#"["{a}"]"#, "The request must be a JSON object with the member `query`."),
             (r#"[{"query": "{a}"}, {"query": 1}]"#, "The member `query` must be a string."),

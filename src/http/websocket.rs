@@ -3,7 +3,7 @@
 
 use std::{collections::HashMap, net::IpAddr, ops::ControlFlow, sync::Arc, time::Duration};
 
-use async_graphql::Request as Operation;
+use async_graphql::{Request as Operation, Value};
 use axum::{
     extract::{
         WebSocketUpgrade,
@@ -80,6 +80,13 @@ pub fn accept(app: App, parts: &Parts, upgrade: WebSocketUpgrade) -> Response {
         connection.run(speaks, outbox).await;
         drop(place);
     })
+}
+
+fn text_of(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
 }
 
 /// A reason to close the connection.
@@ -187,15 +194,15 @@ impl Connection {
             // That a client goes is answered while it is read on; then there is nothing more to read.
             Message::Ping(_) | Message::Pong(_) | Message::Close(_) => return ControlFlow::Continue(()),
         };
-        let Ok(Json::Object(mut message)) = serde_json::from_str(text) else {
+        let Ok(Value::Object(mut message)) = serde_json::from_str(text) else {
             return bad("Invalid message received");
         };
-        let payload = message.remove("payload").unwrap_or(Json::Null);
-        let id = match message.remove("id") {
-            Some(Json::String(id)) if !id.is_empty() && id.len() <= 200 => Some(id),
+        let payload = message.swap_remove("payload").unwrap_or_default();
+        let id = match message.swap_remove("id") {
+            Some(Value::String(id)) if !id.is_empty() && id.len() <= 200 => Some(id),
             _ => None,
         };
-        match (message.get("type").and_then(Json::as_str), id) {
+        match (message.get("type").and_then(text_of), id) {
             (Some("connection_init"), _) => self.init(&payload).await,
             (Some("ping"), _) => self.send(&json!({ "type": "pong" })).await,
             (Some("pong"), _) => ControlFlow::Continue(()),
@@ -210,11 +217,15 @@ impl Connection {
         }
     }
 
-    async fn init(&mut self, payload: &Json) -> ControlFlow<Option<Close>> {
+    async fn init(&mut self, payload: &Value) -> ControlFlow<Option<Close>> {
         if self.token.is_some() {
             return ControlFlow::Break(Some(Close(close::TOO_MANY_INITS, "Too many initialisation requests")));
         }
-        let token = payload.get("Authorization").or_else(|| payload.get("authorization")).and_then(Json::as_str);
+        let token = match payload {
+            Value::Object(payload) => payload.get("Authorization").or_else(|| payload.get("authorization")),
+            _ => None,
+        };
+        let token = token.and_then(text_of);
         let Some(token) = token.and_then(graphql::bearer) else {
             return ControlFlow::Break(Some(Close(close::FORBIDDEN, "Forbidden: Authorization is missing")));
         };
@@ -238,7 +249,7 @@ impl Connection {
         }
     }
 
-    fn subscribe(&mut self, id: String, payload: Json) -> ControlFlow<Option<Close>> {
+    fn subscribe(&mut self, id: String, payload: Value) -> ControlFlow<Option<Close>> {
         let Some(token) = self.token.clone() else {
             return ControlFlow::Break(Some(Close(close::UNAUTHORIZED, "Unauthorized")));
         };

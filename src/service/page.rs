@@ -4,6 +4,7 @@ use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use chrono::SecondsFormat;
 use entity::FromRows;
 use sea_orm::{ConnectionTrait, DbBackend, Value};
+use serde::Deserialize;
 use uuid::Uuid;
 
 use super::{
@@ -145,6 +146,23 @@ impl PageArgs {
     }
 }
 
+/// A part of a cursor, which anybody could have made.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Part {
+    Number(i64),
+    Text(String),
+}
+
+impl Part {
+    fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Number(_) => None,
+        }
+    }
+}
+
 impl Order {
     /// The opaque text for the place of a row.
     pub fn encode(&self, keys: &[Key]) -> String {
@@ -160,9 +178,9 @@ impl Order {
 
     fn decode(&self, cursor: &str) -> Option<Vec<Key>> {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let parts: Vec<serde_json::Value> = serde_json::from_slice(&bytes).ok()?;
+        let parts: Vec<Part> = serde_json::from_slice(&bytes).ok()?;
         let (tag, parts) = parts.split_first()?;
-        if tag.as_str()? != self.tag || parts.len() != self.columns.len() {
+        if tag.text()? != self.tag || parts.len() != self.columns.len() {
             return None;
         }
         parts
@@ -170,10 +188,13 @@ impl Order {
             .zip(self.columns)
             .map(|(part, (_, kind))| {
                 Some(match kind {
-                    KeyKind::Text => Key::Text(part.as_str().filter(|text| !text.contains('\0'))?.to_owned()),
-                    KeyKind::Time => Key::Time(part.as_str()?.parse().ok()?),
-                    KeyKind::Id => Key::Id(part.as_str()?.parse().ok()?),
-                    KeyKind::Number => Key::Number(part.as_i64()?),
+                    KeyKind::Text => Key::Text(part.text().filter(|text| !text.contains('\0'))?.to_owned()),
+                    KeyKind::Time => Key::Time(part.text()?.parse().ok()?),
+                    KeyKind::Id => Key::Id(part.text()?.parse().ok()?),
+                    KeyKind::Number => match part {
+                        Part::Number(number) => Key::Number(*number),
+                        Part::Text(_) => return None,
+                    },
                 })
             })
             .collect()

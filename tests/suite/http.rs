@@ -4,14 +4,16 @@ use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde_json::json;
 
-use crate::support::World;
+use crate::support::{World, socket::Client};
 
 both!(
     the_client_chooses_the_media_type,
     a_document_that_can_not_be_carried_out_has_no_data,
     what_is_not_json_is_refused,
+    json_in_strings_is_not_read,
     requests_have_a_shape,
     over_get_there_are_queries_only,
     bodies_have_a_limit,
@@ -74,6 +76,33 @@ async fn what_is_not_json_is_refused(world: World) {
         let answer = admin.send(request, body.clone()).await;
         assert_eq!((answer.status, answer.code()), (StatusCode::UNSUPPORTED_MEDIA_TYPE, "BAD_REQUEST"));
     }
+}
+
+/// To `serde_json`, an object with this member is the JSON that stands in its string; in which there can be such an object.
+async fn json_in_strings_is_not_read(world: World) {
+    let mut nested = "1".to_owned();
+    for _ in 0..30 {
+        let text = nested.replace('\\', r"\u005c").replace('"', r"\u0022");
+        let (opened, closed) = ("[".repeat(100), "]".repeat(100));
+        nested = format!(r#"{opened}{{"$serde_json::private::RawValue": "{text}"}}{closed}"#);
+    }
+    let admin = world.admin();
+    let body = format!(r#"{{"query": "{VIEWER}", "variables": {{"a": {nested}}}, "extensions": {{"a": {nested}}}}}"#);
+    admin.post(body.clone()).await.ok();
+    admin.post(format!("[{body}]")).await;
+    for name in ["variables", "extensions"] {
+        let parameters = [("query", VIEWER), (name, &format!(r#"{{"a": {nested}}}"#))];
+        let parameters = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+        admin.send(Request::get(format!("/graphql?{parameters}")), Body::empty()).await;
+    }
+    let cursor = BASE64_URL_SAFE_NO_PAD.encode(format!(r#"["n", {nested}]"#));
+    let query = "query ($after: String) { users(first: 1, after: $after) { nodes { id } } }";
+    admin.post(json!({ "query": query, "variables": { "after": cursor } }).to_string()).await;
+
+    // Nobody has to sign in for this one.
+    let mut client = Client::connect(&world).await;
+    client.say_text(format!(r#"{{"type": "ping", "payload": {nested}}}"#)).await;
+    assert_eq!(client.hear().await, json!({ "type": "pong" }));
 }
 
 async fn requests_have_a_shape(world: World) {
