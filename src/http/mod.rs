@@ -8,6 +8,7 @@ mod admission;
 mod aside;
 mod batch;
 mod client;
+mod content;
 mod cors;
 mod deadline;
 mod events;

@@ -50,14 +50,8 @@ impl Members {
         let name = text("operationName", self.operation_name)?;
         let variables = object("variables", self.variables)?;
         let extensions = object("extensions", self.extensions)?;
-        let hash = match extensions.get("persistedQuery") {
-            Some(Value::Object(persisted)) => persisted.get("sha256Hash"),
-            _ => None,
-        };
-        let hash = match hash {
-            Some(Value::String(hash)) => Some(hash.clone()),
-            _ => None,
-        };
+        let hash = extensions.get("persistedQuery").and_then(|persisted| member(persisted, "sha256Hash"));
+        let hash = hash.and_then(text_of).map(str::to_owned);
         let query = persisted.find(Reference { text: query, hash, id })?;
         let mut operation = Operation::new(query);
         operation.operation_name = name;
@@ -173,6 +167,22 @@ fn json<T: DeserializeOwned>(text: &[u8]) -> Result<T, Refusal> {
 
 fn no_object() -> Refusal {
     Refusal::bad_request("The request must be a JSON object with the member `query`.")
+}
+
+/// A member of an object.
+pub fn member<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    match value {
+        Value::Object(members) => members.get(name),
+        _ => None,
+    }
+}
+
+/// What a string holds.
+pub fn text_of(value: &Value) -> Option<&str> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
 }
 
 fn names_a_file(value: &Value) -> bool {

@@ -11,7 +11,7 @@ use multer::{Constraints, Field, Multipart, SizeLimit};
 use tempfile::NamedTempFile;
 use tokio::io::AsyncWriteExt;
 
-use super::{App, front::RequestId, graphql, refusal::Refusal, request};
+use super::{App, content, front::RequestId, refusal::Refusal, request};
 
 const MAX_MAP_BYTES: u64 = 64 * 1024;
 /// How many variables may hold a file.
@@ -112,7 +112,7 @@ async fn waited<T>(silence: Duration, reading: impl Future<Output = multer::Resu
             }
             error => bad(format!("The multipart body can't be read: {error}.")),
         }),
-        Err(_) => Err(graphql::late()),
+        Err(_) => Err(content::late()),
     }
 }
 

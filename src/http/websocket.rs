@@ -26,7 +26,7 @@ use super::{
     front::RequestId,
     graphql::{self, Denied},
     refusal::Refusal,
-    request,
+    request::{self, member, text_of},
     serve::Place,
     steps::{Asked, Step, steps},
 };
@@ -80,13 +80,6 @@ pub fn accept(app: App, parts: &Parts, upgrade: WebSocketUpgrade) -> Response {
         connection.run(speaks, outbox).await;
         drop(place);
     })
-}
-
-fn text_of(value: &Value) -> Option<&str> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
 }
 
 /// A reason to close the connection.
@@ -221,11 +214,7 @@ impl Connection {
         if self.token.is_some() {
             return ControlFlow::Break(Some(Close(close::TOO_MANY_INITS, "Too many initialisation requests")));
         }
-        let token = match payload {
-            Value::Object(payload) => payload.get("Authorization").or_else(|| payload.get("authorization")),
-            _ => None,
-        };
-        let token = token.and_then(text_of);
+        let token = member(payload, "Authorization").or_else(|| member(payload, "authorization")).and_then(text_of);
         let Some(token) = token.and_then(graphql::bearer) else {
             return ControlFlow::Break(Some(Close(close::FORBIDDEN, "Forbidden: Authorization is missing")));
         };
